@@ -1,0 +1,5 @@
+DROP TABLE messages;
+DROP TABLE memberships;
+DROP TABLE rooms;
+DROP TABLE users;
+DROP TABLE data_keys;

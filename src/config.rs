@@ -1,0 +1,442 @@
+//! Every setting: its name, default, meaning and check, and where the value in force came from.
+//!
+//! The command line wins over the environment, that over `.env` in the working folder, that over the default.
+//! The names are Flask's and Flask-SocketIO's where they have one, so that a deployment's `.env` goes on working.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::types::{DatabaseUrl, KeySource, random_bytes};
+
+/// A setting as people see it.
+pub struct Setting {
+    pub name: &'static str,
+    pub default: &'static str,
+    pub secret: bool,
+    pub doc: &'static str,
+}
+
+const fn setting(name: &'static str, default: &'static str, doc: &'static str) -> Setting {
+    Setting { name, default, secret: false, doc }
+}
+
+const fn secret(name: &'static str, doc: &'static str) -> Setting {
+    Setting { name, default: "", secret: true, doc }
+}
+
+/// The one list of settings.
+pub const SETTINGS: &[Setting] = &[
+    setting("HOST", "127.0.0.1", "Address to listen on; 0.0.0.0 for every address of the machine"),
+    setting("PORT", "5000", "Port to listen on; 0 takes a free one"),
+    setting(
+        "FLASK_ENV",
+        "development",
+        "development or production; production wants a SECRET_KEY and shows no details of errors",
+    ),
+    secret("SECRET_KEY", "Signs what browsers hold (in development made anew at each start)"),
+    setting(
+        "DATABASE_URL",
+        "sqlite:///chat_app.db",
+        "sqlite:///relative.db, sqlite:////absolute.db or postgresql://user:password@host/database",
+    ),
+    setting("MASTER_KEY_FILE", "master.key", "The key of all data; made at the first start"),
+    secret("MASTER_KEY", "The key itself, instead of the file"),
+    setting("STATIC_DIR", "", "Folder of /static (default: ./static where it exists, else the built-in page)"),
+    setting("TEMPLATES_DIR", "", "Folder of index.html (default: ./templates where it exists, else the built-in page)"),
+    setting("CORS_ALLOWED_ORIGINS", "", "Origins besides our own that may connect, separated by commas; * for all"),
+    setting("GUEST_ACCESS", "open", "open: anyone may type a name and chat; off: accounts only"),
+    setting("RATELIMIT_ENABLED", "true", "Limits of how often one may do what; false for load tests"),
+    secret("REDIS_URL", "For installations of several machines"),
+    setting("LOG_LEVEL", "info", "error, warn, info, debug or trace"),
+    setting("LOG_FORMAT", "text", "text or json"),
+    setting("METRICS_ADDR", "", "Address and port for Prometheus, such as 127.0.0.1:9100 (default: none)"),
+    setting("PING_INTERVAL", "25", "Seconds between two pings of a connection"),
+    setting("PING_TIMEOUT", "20", "Seconds to wait for the answer to a ping"),
+    setting("MAX_HTTP_BUFFER_SIZE", "1000000", "Largest packet that a client may send, in bytes"),
+    setting("MAX_MESSAGE_LENGTH", "10000", "Longest message, in characters"),
+];
+
+/// Where a value came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    CommandLine,
+    Environment,
+    DotEnv,
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CommandLine => "command line",
+            Self::Environment => "environment",
+            Self::DotEnv => ".env",
+            Self::Default => "default",
+        })
+    }
+}
+
+/// A setting that cannot be used. The program ends with exit code 2.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{name} (from the {origin}): {problem}.")]
+    Value { name: &'static str, origin: Origin, problem: String },
+    #[error(".env cannot be read: {0}.")]
+    DotEnv(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Which pages of other origins may connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AllowedOrigins {
+    Any,
+    /// Besides the server's own.
+    List(Vec<String>),
+}
+
+/// The settings in force. Its `Debug` shows no secret.
+#[derive(Clone)]
+pub struct Config {
+    pub host: IpAddr,
+    pub port: u16,
+    pub production: bool,
+    pub secret_key: Zeroizing<Vec<u8>>,
+    pub database: DatabaseUrl,
+    pub master_key: KeySource,
+    pub static_dir: Option<PathBuf>,
+    pub templates_dir: Option<PathBuf>,
+    pub allowed_origins: AllowedOrigins,
+    pub guests: bool,
+    pub rate_limits: bool,
+    pub log_level: tracing::Level,
+    pub log_format: LogFormat,
+    pub metrics_addr: Option<std::net::SocketAddr>,
+    pub ping_interval: Duration,
+    pub ping_timeout: Duration,
+    pub max_payload: usize,
+    pub max_message_length: usize,
+    /// What is odd, but no reason not to start.
+    pub warnings: Vec<String>,
+    values: Values,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.lines()).finish()
+    }
+}
+
+impl Config {
+    /// `command_line` holds the settings given as options, under their names.
+    pub fn load(command_line: HashMap<&'static str, String>) -> Result<Self, ConfigError> {
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Self::from_sources(command_line, environment, read_dot_env(Path::new(".env"))?)
+    }
+
+    pub fn from_sources(
+        command_line: HashMap<&'static str, String>,
+        environment: HashMap<String, String>,
+        dot_env: HashMap<String, String>,
+    ) -> Result<Self, ConfigError> {
+        let warnings = misspelled(&dot_env);
+        let mut values = Values(HashMap::new());
+        for setting in SETTINGS {
+            let sources = [
+                (Origin::CommandLine, command_line.get(setting.name)),
+                (Origin::Environment, environment.get(setting.name)),
+                (Origin::DotEnv, dot_env.get(setting.name)),
+            ];
+            // An empty value is no value: `SECRET_KEY=` in a template of an .env sets nothing.
+            let found =
+                sources.into_iter().find_map(|(origin, value)| Some((value.filter(|v| !v.is_empty())?, origin)));
+            let (value, origin) = found.map_or((setting.default.into(), Origin::Default), |(v, o)| (v.clone(), o));
+            values.0.insert(setting.name, (Zeroizing::new(value), origin));
+        }
+        values.check(warnings)
+    }
+
+    /// One line a setting: name, value (secrets hidden), origin.
+    pub fn lines(&self) -> Vec<String> {
+        SETTINGS.iter().map(|setting| self.values.line(setting)).collect()
+    }
+
+    /// Name and value of each setting that is no secret, for templates.
+    pub fn public_values(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let open = SETTINGS.iter().filter(|setting| !setting.secret && setting.name != "DATABASE_URL");
+        open.map(|setting| (setting.name, self.values.get(setting.name)))
+    }
+}
+
+#[derive(Clone)]
+struct Values(HashMap<&'static str, (Zeroizing<String>, Origin)>);
+
+impl Values {
+    fn get(&self, name: &str) -> &str {
+        &self.0[name].0
+    }
+
+    fn error(&self, name: &'static str, problem: impl Into<String>) -> ConfigError {
+        ConfigError::Value { name, origin: self.0[name].1, problem: problem.into() }
+    }
+
+    /// A value as another type; `expected` says which, for people.
+    fn parse<T: FromStr>(&self, name: &'static str, expected: &str) -> Result<T, ConfigError> {
+        let value = self.get(name);
+        value.parse().map_err(|_| self.error(name, format!("\"{value}\" is not {expected}")))
+    }
+
+    fn between(&self, name: &'static str, low: usize, high: usize) -> Result<usize, ConfigError> {
+        let expected = format!("a whole number from {low} to {high}");
+        let value = self.parse(name, &expected)?;
+        if (low..=high).contains(&value) {
+            return Ok(value);
+        }
+        Err(self.error(name, format!("{value} is not {expected}")))
+    }
+
+    fn choice<T: Copy>(&self, name: &'static str, choices: &[(&str, T)]) -> Result<T, ConfigError> {
+        let value = self.get(name);
+        let found = choices.iter().find(|(word, _)| word.eq_ignore_ascii_case(value));
+        found.map(|(_, meaning)| *meaning).ok_or_else(|| {
+            let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+            self.error(name, format!("\"{value}\" is none of {}", words.join(", ")))
+        })
+    }
+
+    fn seconds(&self, name: &'static str) -> Result<Duration, ConfigError> {
+        self.between(name, 1, 3600).map(|seconds| Duration::from_secs(seconds as u64))
+    }
+
+    /// A folder that must exist, or else the one of that name in the working folder where there is one.
+    fn folder(&self, name: &'static str, usual: &str) -> Result<Option<PathBuf>, ConfigError> {
+        let value = self.get(name);
+        if value.is_empty() {
+            return Ok(Some(PathBuf::from(usual)).filter(|folder| folder.is_dir()));
+        }
+        let folder = PathBuf::from(value);
+        if !folder.is_dir() {
+            return Err(self.error(name, format!("there is no folder {value}")));
+        }
+        Ok(Some(folder))
+    }
+
+    fn check(self, mut warnings: Vec<String>) -> Result<Config, ConfigError> {
+        let production =
+            self.choice("FLASK_ENV", &[("development", false), ("production", true), ("testing", false)])?;
+        if !self.get("REDIS_URL").is_empty() {
+            warnings.push("REDIS_URL is set, but this version runs on one machine alone and does not use it".into());
+        }
+        Ok(Config {
+            host: self.host()?,
+            port: self.parse("PORT", "a port number from 0 to 65535")?,
+            production,
+            secret_key: self.secret_key(production)?,
+            database: self
+                .get("DATABASE_URL")
+                .parse()
+                .map_err(|problem: String| self.error("DATABASE_URL", problem))?,
+            master_key: self.master_key(),
+            static_dir: self.folder("STATIC_DIR", "static")?,
+            templates_dir: self.folder("TEMPLATES_DIR", "templates")?,
+            allowed_origins: self.allowed_origins()?,
+            guests: self.choice("GUEST_ACCESS", &[("open", true), ("off", false)])?,
+            rate_limits: self.switch("RATELIMIT_ENABLED")?,
+            log_level: self.parse("LOG_LEVEL", "one of error, warn, info, debug, trace")?,
+            log_format: self.choice("LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
+            metrics_addr: match self.get("METRICS_ADDR") {
+                "" => None,
+                _ => Some(self.parse("METRICS_ADDR", "an address and a port such as 127.0.0.1:9100")?),
+            },
+            ping_interval: self.seconds("PING_INTERVAL")?,
+            ping_timeout: self.seconds("PING_TIMEOUT")?,
+            max_payload: self.between("MAX_HTTP_BUFFER_SIZE", 1_000, 100_000_000)?,
+            max_message_length: self.between("MAX_MESSAGE_LENGTH", 1, 1_000_000)?,
+            warnings,
+            values: self,
+        })
+    }
+
+    fn line(&self, setting: &Setting) -> String {
+        let (value, origin) = &self.0[setting.name];
+        let shown = match setting.name {
+            "DATABASE_URL" => value.parse::<DatabaseUrl>().map_or_else(|_| "(malformed)".into(), |url| url.describe()),
+            _ if value.is_empty() => "(not set)".into(),
+            _ if setting.secret => "(hidden)".into(),
+            _ => value.to_string(),
+        };
+        format!("{} = {shown}  ({origin})", setting.name)
+    }
+
+    fn host(&self) -> Result<IpAddr, ConfigError> {
+        match self.get("HOST") {
+            "localhost" => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            _ => self.parse("HOST", "an IP address (0.0.0.0 listens on all of them)"),
+        }
+    }
+
+    fn switch(&self, name: &'static str) -> Result<bool, ConfigError> {
+        let words = [
+            ("true", true),
+            ("false", false),
+            ("1", true),
+            ("0", false),
+            ("on", true),
+            ("off", false),
+            ("yes", true),
+            ("no", false),
+        ];
+        self.choice(name, &words)
+    }
+
+    fn secret_key(&self, production: bool) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+        /// What tutorials, templates and the original app have in its place.
+        const WELL_KNOWN: [&str; 9] = [
+            "your-secret-key-change-this",
+            "your-secret-key",
+            "your_secret_key",
+            "secret!",
+            "secret",
+            "dev",
+            "change-me",
+            "changeme",
+            "secret_key",
+        ];
+        const HELP: &str = "make one with: python3 -c 'import secrets; print(secrets.token_hex(32))'";
+
+        let value = self.get("SECRET_KEY");
+        if production && value.is_empty() {
+            return Err(self.error("SECRET_KEY", format!("FLASK_ENV=production needs one; {HELP}")));
+        }
+        if production && (WELL_KNOWN.contains(&value.to_lowercase().as_str()) || value.len() < 16) {
+            return Err(self.error("SECRET_KEY", format!("this one is well known or too short to be a secret; {HELP}")));
+        }
+        Ok(Zeroizing::new(match value {
+            "" => random_bytes::<32>().to_vec(),
+            _ => value.as_bytes().to_vec(),
+        }))
+    }
+
+    fn master_key(&self) -> KeySource {
+        match self.get("MASTER_KEY") {
+            "" => KeySource::File(self.get("MASTER_KEY_FILE").into()),
+            key => KeySource::Environment(Zeroizing::new(key.to_owned())),
+        }
+    }
+
+    fn allowed_origins(&self) -> Result<AllowedOrigins, ConfigError> {
+        let value = self.get("CORS_ALLOWED_ORIGINS");
+        let origins: Vec<_> = value.split(',').map(str::trim).filter(|origin| !origin.is_empty()).collect();
+        if origins.contains(&"*") {
+            return Ok(AllowedOrigins::Any);
+        }
+        let is_origin = |origin: &str| {
+            let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+            host.is_some_and(|host| !host.is_empty() && !host.contains('/'))
+        };
+        if let Some(wrong) = origins.iter().find(|origin| !is_origin(origin)) {
+            return Err(self.error(
+                "CORS_ALLOWED_ORIGINS",
+                format!(
+                    "\"{wrong}\" is no origin: write scheme and host as in https://chat.example.org, without a path"
+                ),
+            ));
+        }
+        Ok(AllowedOrigins::List(origins.into_iter().map(str::to_owned).collect()))
+    }
+}
+
+fn read_dot_env(path: &Path) -> Result<HashMap<String, String>, ConfigError> {
+    let entries = match dotenvy::from_path_iter(path) {
+        Ok(entries) => entries,
+        Err(error) if error.not_found() => return Ok(HashMap::new()),
+        Err(error) => return Err(ConfigError::DotEnv(error.to_string())),
+    };
+    // A line that cannot be parsed is not repeated: it may hold a secret.
+    entries
+        .map(|entry| entry.map_err(|_| ConfigError::DotEnv("one of its lines is not of the form NAME=value".into())))
+        .collect()
+}
+
+/// An `.env` may be shared with other programs, so foreign names are fine; one letter off ours is most likely a slip.
+fn misspelled(dot_env: &HashMap<String, String>) -> Vec<String> {
+    let is_ours = |name: &str| SETTINGS.iter().any(|setting| setting.name == name);
+    let mut warnings: Vec<_> = dot_env
+        .keys()
+        .filter(|name| !is_ours(name))
+        .filter_map(|name| {
+            let near = SETTINGS.iter().find(|setting| strsim::damerau_levenshtein(setting.name, name) == 1)?;
+            Some(format!(".env sets {name}, which is no setting. Did you mean {}?", near.name))
+        })
+        .collect();
+    warnings.sort();
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(environment: &[(&str, &str)], dot_env: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let map = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        Config::from_sources(HashMap::new(), map(environment), map(dot_env))
+    }
+
+    #[test]
+    fn the_environment_wins_over_dot_env_and_that_over_the_default() {
+        let config = load(&[("PORT", "1")], &[("PORT", "2"), ("PING_TIMEOUT", "7")]).unwrap();
+        assert_eq!(config.port, 1);
+        assert_eq!(config.ping_timeout, Duration::from_secs(7));
+        assert_eq!(config.ping_interval, Duration::from_secs(25));
+        let lines = config.lines().join("\n");
+        assert!(lines.contains("PORT = 1  (environment)"), "{lines}");
+        assert!(lines.contains("PING_TIMEOUT = 7  (.env)"), "{lines}");
+    }
+
+    #[test]
+    fn a_malformed_value_names_the_setting_and_where_it_came_from() {
+        let error = load(&[], &[("PORT", "five")]).unwrap_err().to_string();
+        assert_eq!(error, "PORT (from the .env): \"five\" is not a port number from 0 to 65535.");
+    }
+
+    #[test]
+    fn production_refuses_a_missing_or_well_known_secret_key() {
+        for key in ["", "your-secret-key-change-this", "dev", "short"] {
+            assert!(load(&[("FLASK_ENV", "production"), ("SECRET_KEY", key)], &[]).is_err(), "{key}");
+        }
+        assert!(load(&[("FLASK_ENV", "production"), ("SECRET_KEY", "0123456789abcdef0123")], &[]).is_ok());
+    }
+
+    #[test]
+    fn a_name_one_letter_off_gets_a_warning_and_a_foreign_one_none() {
+        let config = load(&[], &[("CELERY_BROKER", "x"), ("PROT", "1"), ("SECRETKEY", "x")]).unwrap();
+        assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        let secrets = [
+            ("SECRET_KEY", "s3cret-s3cret-s3cret"),
+            ("MASTER_KEY", "m4ster"),
+            ("DATABASE_URL", "postgresql://u:p4ss@h/d"),
+            ("REDIS_URL", "redis://:r3dis@h"),
+        ];
+        let config = load(&secrets, &[]).unwrap();
+        let shown = format!("{:?} {config:?}", config.lines());
+        for secret in ["s3cret", "m4ster", "p4ss", "r3dis"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
+}

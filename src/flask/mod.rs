@@ -1,0 +1,3 @@
+//! What a Flask deployment brings along and expects to find.
+
+pub mod templates;

@@ -1,0 +1,63 @@
+//! The page.
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::response::{Html, IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, USER_AGENT};
+use http::{HeaderName, StatusCode};
+use minijinja::HtmlEscape;
+
+use super::{Web, refusals};
+use crate::flask::templates::{Rendered, RequestFacts, describe, folder};
+use crate::listener::Peer;
+
+/// For a page that knows nothing of policies: it goes on loading what it loads, from wherever, and runs its inline scripts.
+const FOREIGN_PAGE: &str = "default-src 'self' http: https: ws: wss: data: blob: 'unsafe-inline' 'unsafe-eval'; object-src 'none'; base-uri 'self'; frame-ancestors 'self'";
+
+/// `GET /`: `index.html`, rendered.
+pub async fn index(State(web): State<Web>, request: Request) -> Response {
+    match web.templates.render("index.html", &facts(&request)) {
+        Ok(rendered) => page(rendered),
+        Err(error) => {
+            tracing::error!("a template failed: {}", describe(&error));
+            match web.app.config.production {
+                true => refusals::internal(),
+                false => failed(&error, &folder(&web.app.config).display().to_string()),
+            }
+        }
+    }
+}
+
+fn page(rendered: Rendered) -> Response {
+    let policy = match rendered.nonce {
+        Some(nonce) => format!(
+            "default-src 'self'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        ),
+        None => FOREIGN_PAGE.to_owned(),
+    };
+    let headers: [(HeaderName, String); 2] = [(CONTENT_SECURITY_POLICY, policy), (CACHE_CONTROL, "no-cache".into())];
+    (headers, Html(rendered.html)).into_response()
+}
+
+/// In development: what is wrong with the template, and where.
+fn failed(error: &minijinja::Error, folder: &str) -> Response {
+    let details = format!("{}\n\nTemplates are read from: {folder}\n\n{error:#}", describe(error));
+    let html = format!(
+        "<!doctype html>\n<html lang=en>\n<title>Template error</title>\n<h1>The template cannot be rendered</h1>\n<pre>{}</pre>\n<p>You see this because FLASK_ENV is not production.</p>\n",
+        HtmlEscape(&details)
+    );
+    (StatusCode::INTERNAL_SERVER_ERROR, Html(html)).into_response()
+}
+
+fn facts(request: &Request) -> RequestFacts {
+    let header =
+        |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let peer = request.extensions().get::<ConnectInfo<Peer>>();
+    RequestFacts {
+        method: request.method().to_string(),
+        path: request.uri().path().to_owned(),
+        query: request.uri().query().unwrap_or_default().to_owned(),
+        host: header(HOST),
+        remote_addr: peer.map(|ConnectInfo(peer)| peer.addr.ip().to_string()).unwrap_or_default(),
+        user_agent: header(USER_AGENT),
+    }
+}

@@ -1,0 +1,33 @@
+//! A Socket.IO chat server that speaks the protocol of a Flask-SocketIO app and seals everything at rest.
+//!
+//! ```text
+//!       main ─ cli ─ server                        builds App, then attaches the edges
+//!  EDGES  know the wire       socket/*            http/*            flask/*
+//!                                └───────────┬───────┴─────────────────┘
+//!  RULES  know the product             chat/*   ◄─ policy (private to chat)
+//!                                   ┌────┼─────────┐
+//!  MEANS                         store/* │ passwords · hub (trait)   ◄ vault (private to store); socket/ implements hub
+//!                                   └────┼─────────┘
+//!  LEAVES                        types/*  error  config  telemetry  listener
+//! ```
+//! Arrows point down only; `tests/it/tidy.rs` checks it.
+//!
+//! The way of one message: `socket/event.rs` (its place in the connection's queue, decoding, who acts) →
+//! `socket/messages.rs` → `chat/messages.rs` → `chat/policy.rs` → `store/messages.rs` → `store/vault.rs` (sealed) →
+//! `store/writer.rs` (committed together with what else waits) → `hub.rs` (told in commit order) → `socket/hub.rs`.
+
+pub mod app;
+mod chat;
+pub mod cli;
+pub mod config;
+mod error;
+mod flask;
+mod http;
+mod hub;
+mod listener;
+mod passwords;
+pub mod server;
+mod socket;
+mod store;
+mod telemetry;
+mod types;

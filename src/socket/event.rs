@@ -1,0 +1,251 @@
+//! THE pipeline: the way of every event from a socket to its handler and back.
+//!
+//! The library calls us in arrival order and would then spawn a task for each event, which mixes up their order. So all
+//! that happens there is a push onto the connection's own queue, and one task a connection works it off: it decodes, asks
+//! who acts, calls the handler, sends the error or the ack. No handler can be registered in another way.
+
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use socketioxide::extract::{AckSender, SocketRef};
+use tokio::sync::oneshot;
+use tracing::Instrument;
+
+use super::decode::{Arguments, Raw};
+use super::hub::SocketHub;
+use super::session::Session;
+use crate::app::App;
+use crate::error::{Error, Result, WireError};
+use crate::hub::Outbound;
+use crate::types::{Actor, ConnId};
+
+/// Events of one connection that may wait. Past that the answer is `too_many`.
+const QUEUE: usize = 64;
+
+/// An event that clients send: its payload, and what to do with it.
+pub trait Event: DeserializeOwned + Send + 'static {
+    const NAME: &'static str;
+    /// Whether it may be sent by who has not said a name yet.
+    const OPEN: bool = false;
+    /// Whether it has a payload. Where it has none, any argument is refused, as in the original.
+    const PAYLOAD: bool = true;
+    /// What the ack carries besides `ok`.
+    type Ack: Serialize;
+
+    fn handle(self, context: &mut Context<'_>) -> impl Future<Output = Result<Self::Ack>> + Send;
+
+    /// The original's sentence for a field that cannot be right, where it had one.
+    fn refusal(_field: &str) -> Option<&'static str> {
+        None
+    }
+}
+
+/// An ack that carries `ok` alone.
+#[derive(Serialize)]
+pub struct Done {}
+
+/// What a handler works with.
+pub struct Context<'a> {
+    pub app: &'a App,
+    pub conn: ConnId,
+    pub session: &'a mut Session,
+}
+
+impl Context<'_> {
+    pub fn actor(&self) -> Result<&Actor> {
+        self.session.actor.as_ref().ok_or(Error::Unauthenticated)
+    }
+}
+
+/// An event of the table: its name and how to run it.
+pub struct Entry {
+    name: &'static str,
+    open: bool,
+    run: for<'a> fn(Arguments<'a>, &'a mut Context<'_>) -> BoxFuture<'a, Result<Box<RawValue>>>,
+}
+
+impl Entry {
+    pub const fn of<E: Event>() -> Self {
+        Self { name: E::NAME, open: E::OPEN, run: |arguments, context| run::<E>(arguments, context).boxed() }
+    }
+}
+
+async fn run<E: Event>(arguments: Arguments<'_>, context: &mut Context<'_>) -> Result<Box<RawValue>> {
+    let event: E = arguments.decode(E::PAYLOAD, E::refusal)?;
+    let ack = event.handle(context).await?;
+    serde_json::value::to_raw_value(&Accepted { ok: true, ack }).map_err(Error::internal)
+}
+
+#[derive(Serialize)]
+struct Accepted<T> {
+    ok: bool,
+    #[serde(flatten)]
+    ack: T,
+}
+
+#[derive(Serialize)]
+struct Refused<'a> {
+    ok: bool,
+    error: &'a WireError,
+}
+
+impl Outbound for WireError {
+    const NAME: &'static str = "error";
+}
+
+/// All that the connections share.
+pub struct Pipeline {
+    pub app: Arc<App>,
+    pub hub: Arc<SocketHub>,
+    pub entries: Vec<&'static Entry>,
+    /// Events that were accepted and are not answered yet.
+    pub under_way: AtomicUsize,
+    /// Whether the server shuts down and takes no more events.
+    pub closing: AtomicBool,
+    next_number: AtomicU64,
+}
+
+impl Pipeline {
+    pub fn new(app: Arc<App>, hub: Arc<SocketHub>, entries: Vec<&'static Entry>) -> Self {
+        Self {
+            app,
+            hub,
+            entries,
+            under_way: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
+            next_number: AtomicU64::new(1),
+        }
+    }
+}
+
+enum Job {
+    Event { socket: SocketRef, raw: Raw, ack: AckSender },
+    Disconnected { done: oneshot::Sender<()> },
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    /// Whether a task works this queue off. An idle connection has none.
+    running: bool,
+}
+
+/// One connection to the chat.
+pub struct Connection {
+    pipeline: Arc<Pipeline>,
+    id: ConnId,
+    /// Names the connection in logs; its id is a secret.
+    number: u64,
+    queue: Mutex<Queue>,
+    session: tokio::sync::Mutex<Session>,
+}
+
+impl Connection {
+    pub fn new(pipeline: Arc<Pipeline>, id: ConnId) -> Arc<Self> {
+        let number = pipeline.next_number.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Self { pipeline, id, number, queue: Mutex::default(), session: Default::default() })
+    }
+
+    /// Takes an event in, in arrival order. Never blocks.
+    pub fn receive(self: &Arc<Self>, socket: SocketRef, raw: Raw, ack: AckSender) {
+        let full = self.queue.lock().expect("queue lock").jobs.len() >= QUEUE;
+        let error = match full {
+            true => Error::TooMany { retry_ms: 1_000 },
+            false if self.pipeline.closing.load(Ordering::SeqCst) => Error::shutting_down(),
+            false => return self.push(Job::Event { socket, raw, ack }),
+        };
+        self.refuse(&socket, ack, raw.name().as_deref(), &error);
+    }
+
+    /// Waits until all that the connection sent before is done, then says goodbye for it.
+    pub async fn disconnected(self: Arc<Self>) {
+        let (done, finished) = oneshot::channel();
+        self.push(Job::Disconnected { done });
+        let _ = finished.await;
+    }
+
+    fn push(self: &Arc<Self>, job: Job) {
+        self.pipeline.under_way.fetch_add(1, Ordering::SeqCst);
+        let mut queue = self.queue.lock().expect("queue lock");
+        queue.jobs.push_back(job);
+        if !std::mem::replace(&mut queue.running, true) {
+            tokio::spawn(self.clone().work_off());
+        }
+    }
+
+    async fn work_off(self: Arc<Self>) {
+        let mut session = self.session.lock().await;
+        while let Some(job) = self.next_job() {
+            match job {
+                Job::Event { socket, raw, ack } => self.answer(&mut session, socket, raw, ack).await,
+                Job::Disconnected { done } => {
+                    session.say_goodbye(&self.pipeline.app);
+                    let _ = done.send(());
+                }
+            }
+            self.pipeline.under_way.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    fn next_job(&self) -> Option<Job> {
+        let mut queue = self.queue.lock().expect("queue lock");
+        let job = queue.jobs.pop_front();
+        if job.is_none() {
+            // The lock is still held: whoever pushes next starts a new task. An idle connection keeps no memory here.
+            *queue = Queue::default();
+        }
+        job
+    }
+
+    async fn answer(&self, session: &mut Session, socket: SocketRef, raw: Raw, ack: AckSender) {
+        let started = Instant::now();
+        let name = raw.name();
+        let entry = name.as_deref().and_then(|name| self.pipeline.entries.iter().find(|entry| entry.name == name));
+        let label = entry.map_or("unknown", |entry| entry.name);
+        let span = tracing::debug_span!("event", name = label, conn = self.number);
+        let result = self.run(entry.copied(), session, &raw).instrument(span.clone()).await;
+        let outcome = match result {
+            Ok(accepted) => {
+                if let Err(error) = ack.send(&accepted) {
+                    self.pipeline.hub.not_delivered(&socket, error);
+                }
+                "ok"
+            }
+            Err(error) => {
+                span.in_scope(|| self.refuse(&socket, ack, name.as_deref(), &error));
+                error.code()
+            }
+        };
+        metrics::counter!("secure_chat_events_total", "event" => label, "outcome" => outcome).increment(1);
+        metrics::histogram!("secure_chat_event_seconds", "event" => label).record(started.elapsed().as_secs_f64());
+    }
+
+    async fn run(&self, entry: Option<&Entry>, session: &mut Session, raw: &Raw) -> Result<Box<RawValue>> {
+        let entry = entry.ok_or_else(|| Error::NotFound("There is no such event.".into()))?;
+        if !entry.open && session.actor.is_none() {
+            return Err(Error::Unauthenticated);
+        }
+        let mut context = Context { app: &self.pipeline.app, conn: self.id, session };
+        let handler = (entry.run)(raw.arguments()?, &mut context);
+        match AssertUnwindSafe(handler).catch_unwind().await {
+            Ok(result) => result,
+            Err(_) => Err(Error::Internal(anyhow::anyhow!("the handler of {} panicked", entry.name))),
+        }
+    }
+
+    fn refuse(&self, socket: &SocketRef, ack: AckSender, name: Option<&str>, error: &Error) {
+        let error = error.to_wire(name);
+        let sent = socket.emit(WireError::NAME, &error).and_then(|()| ack.send(&Refused { ok: false, error: &error }));
+        if let Err(error) = sent {
+            self.pipeline.hub.not_delivered(socket, error);
+        }
+    }
+}

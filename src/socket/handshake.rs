@@ -1,0 +1,150 @@
+//! The HTTP side of `/socket.io/`: which pages may connect, and the refusals in python-engineio's words.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS, CONTENT_TYPE, HOST, ORIGIN, UPGRADE, VARY,
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+use super::hub::SocketHub;
+use crate::app::App;
+use crate::config::AllowedOrigins;
+use crate::listener::Peer;
+
+/// Longest refusal of the library that is read.
+const REFUSAL: usize = 4096;
+
+#[derive(Clone)]
+struct Edge {
+    app: Arc<App>,
+    hub: Arc<SocketHub>,
+}
+
+pub fn router(app: Arc<App>, hub: Arc<SocketHub>) -> Router {
+    let service = hub.service();
+    Router::new()
+        .route_service("/socket.io/", service.clone())
+        .route_service("/socket.io/{*rest}", service)
+        .layer(from_fn_with_state(Edge { app, hub }, guard))
+}
+
+async fn guard(State(edge): State<Edge>, request: Request, next: Next) -> Response {
+    let origin = request.headers().get(ORIGIN).cloned();
+    if let Some(origin) = &origin
+        && !is_allowed(&edge.app.config.allowed_origins, origin, request.headers())
+    {
+        return refusal("Not an accepted origin. The setting CORS_ALLOWED_ORIGINS lists those that are.");
+    }
+    let requested_headers = request.headers().get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
+    let mut response = match *request.method() {
+        Method::OPTIONS => preflight(requested_headers),
+        Method::GET | Method::POST => dispatch(&edge, request, next).await,
+        _ => (StatusCode::METHOD_NOT_ALLOWED, "Method Not Found").into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    if let Some(origin) = origin {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.append(VARY, HeaderValue::from_static("Origin"));
+    }
+    response
+}
+
+/// Calls the library where the request can be one of its kind.
+async fn dispatch(edge: &Edge, request: Request, next: Next) -> Response {
+    let query = Query::of(&request);
+    if query.sid.is_none() {
+        if !matches!(query.protocol.as_deref(), Some("3" | "4")) {
+            return refusal("The client is using an unsupported version of the Socket.IO or Engine.IO protocols");
+        }
+        if request.method() == Method::POST {
+            return refusal("Invalid session None");
+        }
+    }
+    match query.transport.as_deref() {
+        Some("polling") => {}
+        Some("websocket") if request.headers().contains_key(UPGRADE) => {
+            let session = query.sid.as_deref().and_then(|sid| sid.parse().ok());
+            if let (Some(session), Some(ConnectInfo(peer))) = (session, request.extensions().get::<ConnectInfo<Peer>>())
+            {
+                edge.hub.carried_by(session, &peer.switch);
+            }
+        }
+        Some("websocket") => return refusal("Invalid websocket upgrade"),
+        _ => return refusal("Invalid transport"),
+    }
+    let response = next.run(request).await;
+    match response.status() {
+        StatusCode::BAD_REQUEST => translate(response, query.sid.as_deref()).await,
+        _ => response,
+    }
+}
+
+/// The library's refusal in python-engineio's words.
+async fn translate(response: Response, sid: Option<&str>) -> Response {
+    let body = to_bytes(response.into_body(), REFUSAL).await.unwrap_or_default();
+    let code =
+        serde_json::from_slice::<serde_json::Value>(&body).ok().and_then(|body| body["code"].as_str()?.parse().ok());
+    match code {
+        Some(1) => refusal(&format!("Invalid session {}", sid.unwrap_or("None"))),
+        Some(3) => refusal("Unexpected HTTP request"),
+        _ => refusal("Bad Request"),
+    }
+}
+
+/// The parameters that decide.
+struct Query {
+    protocol: Option<String>,
+    transport: Option<String>,
+    sid: Option<String>,
+}
+
+impl Query {
+    fn of(request: &Request) -> Self {
+        let pairs: Vec<_> =
+            request.uri().query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('=')).collect();
+        let get = |name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_string());
+        Self { protocol: get("EIO"), transport: get("transport"), sid: get("sid") }
+    }
+}
+
+/// A JSON string as plain text, as python-engineio has it.
+fn refusal(sentence: &str) -> Response {
+    let body = serde_json::to_string(sentence).expect("a string is JSON");
+    (StatusCode::BAD_REQUEST, [(CONTENT_TYPE, "text/plain")], Body::from(body)).into_response()
+}
+
+fn preflight(requested_headers: Option<HeaderValue>) -> Response {
+    let mut response = (StatusCode::OK, [(ACCESS_CONTROL_ALLOW_METHODS, "OPTIONS, GET, POST")], "OK").into_response();
+    if let Some(headers) = requested_headers {
+        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_HEADERS, headers);
+    }
+    response
+}
+
+/// Our own origin is what the browser's address bar shows: the Host header, or what a proxy says that it was.
+fn is_allowed(allowed: &AllowedOrigins, origin: &HeaderValue, headers: &HeaderMap) -> bool {
+    let Ok(origin) = origin.to_str() else { return false };
+    let listed = match allowed {
+        AllowedOrigins::Any => return true,
+        AllowedOrigins::List(origins) => origins.iter().any(|listed| listed.eq_ignore_ascii_case(origin)),
+    };
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(first);
+    let host = headers.get(HOST).and_then(|value| value.to_str().ok());
+    let scheme = header("x-forwarded-proto").unwrap_or("http");
+    let own = [host, header("x-forwarded-host")].into_iter().flatten().map(|host| format!("{scheme}://{host}"));
+    let plain = host.map(|host| format!("http://{host}"));
+    listed || own.chain(plain).any(|own| own.eq_ignore_ascii_case(origin))
+}
+
+/// Of a list that several proxies wrote, what the first one saw.
+fn first(value: &str) -> &str {
+    value.split(',').next().unwrap_or_default().trim()
+}

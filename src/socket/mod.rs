@@ -1,0 +1,137 @@
+//! The Socket.IO edge: the server at `/socket.io/`, who connects and who goes.
+
+mod accounts;
+mod admin;
+mod decode;
+mod event;
+mod handshake;
+mod hub;
+mod messages;
+mod rooms;
+mod session;
+
+use std::convert::Infallible;
+use std::future::ready;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use socketioxide::extract::{AckSender, SocketRef};
+use socketioxide::handler::ConnectHandler;
+use socketioxide::{ParserConfig, SocketIo, TransportType};
+
+use crate::app::App;
+use crate::config::Config;
+use crate::listener::Peer;
+use crate::types::ConnId;
+use decode::Raw;
+use event::{Connection, Entry, Pipeline};
+pub use hub::SocketHub;
+
+/// Packets that may wait for a connection. A reader who falls behind further than this is cut off.
+const BUFFER: usize = 1024;
+/// The first growth of a websocket's reading buffer; most packets are short.
+const READ_BUFFER: usize = 4096;
+
+/// All events that clients may send.
+fn entries() -> Vec<&'static Entry> {
+    [accounts::EVENTS, admin::EVENTS, messages::EVENTS, rooms::EVENTS].into_iter().flatten().collect()
+}
+
+/// The server without its rules, which come with [`attach`].
+pub fn build(config: &Config) -> Arc<SocketHub> {
+    let parser = ParserConfig::common()
+        .max_incoming_binaries(10)
+        .max_incoming_binary_buf_size(config.max_payload)
+        .packet_completion_timeout(Duration::from_secs(10));
+    let (service, io) = SocketIo::builder()
+        .with_parser(parser)
+        .ping_interval(config.ping_interval)
+        .ping_timeout(config.ping_timeout)
+        .max_payload(config.max_payload as u64)
+        .ws_max_message_size(config.max_payload)
+        .ws_max_frame_size(config.max_payload)
+        .ws_read_buffer_size(READ_BUFFER)
+        .max_buffer_size(BUFFER)
+        .build_with_inner_svc(Router::new());
+    Arc::new(SocketHub::new(io, service))
+}
+
+/// The running edge.
+pub struct SocketEdge {
+    pipeline: Arc<Pipeline>,
+}
+
+/// Lets clients in.
+pub fn attach(app: Arc<App>, hub: Arc<SocketHub>) -> SocketEdge {
+    let pipeline = Arc::new(Pipeline::new(app, hub.clone(), entries()));
+    let accept = {
+        let pipeline = pipeline.clone();
+        move |socket: SocketRef| {
+            accept(&pipeline, &socket);
+            ready(Ok::<_, Infallible>(()))
+        }
+    };
+    // In the middleware, since it runs before the client hears that it is connected: no event can come too early.
+    hub.io().ns("/", (|_: SocketRef| ready(())).with(accept));
+    refuse_unknown_namespaces(hub.io());
+    SocketEdge { pipeline }
+}
+
+impl SocketEdge {
+    /// The routes of this edge.
+    pub fn router(&self) -> Router {
+        handshake::router(self.pipeline.app.clone(), self.pipeline.hub.clone())
+    }
+
+    /// Waits until every event that was accepted has been answered.
+    pub async fn finish(&self) {
+        while self.pipeline.under_way.load(Ordering::SeqCst) > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Takes no more events.
+    pub fn refuse_new(&self) {
+        self.pipeline.closing.store(true, Ordering::SeqCst);
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.pipeline.hub.io().close().await;
+    }
+}
+
+fn accept(pipeline: &Arc<Pipeline>, socket: &SocketRef) {
+    let conn = ConnId::new(socket.id);
+    if socket.transport_type() == TransportType::Websocket
+        && let Some(ConnectInfo(peer)) = socket.req_parts().extensions.get::<ConnectInfo<Peer>>()
+    {
+        pipeline.hub.carried_by(socket.id, &peer.switch);
+    }
+    metrics::gauge!("secure_chat_connections").increment(1);
+    let connection = Connection::new(pipeline.clone(), conn);
+    let goodbye = connection.clone();
+    let pipeline = pipeline.clone();
+    socket.on_fallback(move |socket: SocketRef, raw: Raw, ack: AckSender| {
+        connection.receive(socket, raw, ack);
+        ready(())
+    });
+    socket.on_disconnect(move || async move {
+        metrics::gauge!("secure_chat_connections").decrement(1);
+        goodbye.disconnected().await;
+        pipeline.hub.gone(conn);
+    });
+}
+
+/// As in the original: its refusal of a namespace carries no message. The library would keep each name that was ever
+/// asked for, so it is deleted at once.
+fn refuse_unknown_namespaces(io: &SocketIo) {
+    let refuse = |socket: SocketRef, io: SocketIo| {
+        io.delete_ns(socket.ns());
+        ready(Err::<(), _>(""))
+    };
+    io.dyn_ns("/{*name}", (|_: SocketRef| ready(())).with(refuse)).expect("the pattern is a valid one");
+}

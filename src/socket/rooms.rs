@@ -1,0 +1,74 @@
+//! Events about groups.
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{Context, Done, Entry, Event};
+use crate::chat;
+use crate::error::Result;
+use crate::types::{Password, RoomName, falsy_as_none};
+
+pub const EVENTS: &[Entry] = &[Entry::of::<CreateGroup>(), Entry::of::<JoinGroup>(), Entry::of::<LeaveGroup>()];
+
+#[derive(Deserialize)]
+struct CreateGroup {
+    group_name: RoomName,
+    #[serde(default, deserialize_with = "falsy_as_none")]
+    password: Option<Password>,
+}
+
+impl Event for CreateGroup {
+    const NAME: &'static str = "create_group";
+    type Ack = Done;
+
+    async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
+        let room = chat::rooms::create(context.app, context.actor()?, self.group_name, self.password).await?;
+        context.session.joined(&room);
+        Ok(Done {})
+    }
+}
+
+#[derive(Deserialize)]
+struct JoinGroup {
+    group_name: RoomName,
+    #[serde(default, deserialize_with = "falsy_as_none")]
+    password: Option<Password>,
+}
+
+impl Event for JoinGroup {
+    const NAME: &'static str = "join_group";
+    type Ack = Done;
+
+    async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
+        let room = chat::rooms::join(context.app, context.actor()?, self.group_name, self.password).await?;
+        context.session.joined(&room);
+        Ok(Done {})
+    }
+
+    fn refusal(field: &str) -> Option<&'static str> {
+        (field == "group_name").then_some("Failed to join group. Check password.")
+    }
+}
+
+#[derive(Deserialize)]
+struct LeaveGroup {
+    group_name: RoomName,
+}
+
+/// Whether there was something to leave.
+#[derive(Serialize)]
+struct Left {
+    left: bool,
+}
+
+impl Event for LeaveGroup {
+    const NAME: &'static str = "leave_group";
+    type Ack = Left;
+
+    async fn handle(self, context: &mut Context<'_>) -> Result<Left> {
+        let left = chat::rooms::leave(context.app, context.actor()?, self.group_name).await?;
+        if let Some(room) = left {
+            context.session.left(room);
+        }
+        Ok(Left { left: left.is_some() })
+    }
+}

@@ -1,0 +1,77 @@
+//! Connections to the database: SQLite or PostgreSQL behind one type.
+
+use std::path::Path;
+
+use anyhow::Context;
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection, SqliteConnection};
+
+use crate::types::DatabaseUrl;
+
+#[derive(diesel::MultiConnection)]
+pub enum AnyConnection {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+/// Connects, and makes an SQLite file that is not there yet.
+pub fn connect(url: &DatabaseUrl) -> anyhow::Result<AnyConnection> {
+    let context = || format!("cannot open the database {}", url.describe());
+    match url {
+        DatabaseUrl::Sqlite(path) => {
+            let mut connection = SqliteConnection::establish(&file_uri(path, "rwc")).with_context(context)?;
+            // FULL: a commit is on the disk when it returns.
+            connection
+                .batch_execute("PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
+                .with_context(context)?;
+            Ok(AnyConnection::Sqlite(connection))
+        }
+        DatabaseUrl::Postgres(address) => {
+            Ok(AnyConnection::Postgres(PgConnection::establish(address).with_context(context)?))
+        }
+    }
+}
+
+/// A connection that changes nothing, or `None` when there is no database yet.
+pub fn connect_read_only(url: &DatabaseUrl) -> anyhow::Result<Option<AnyConnection>> {
+    let DatabaseUrl::Sqlite(path) = url else {
+        return connect(url).map(Some);
+    };
+    if !path.metadata().is_ok_and(|metadata| metadata.len() > 0) {
+        return Ok(None);
+    }
+    let mut connection = SqliteConnection::establish(&file_uri(path, "ro"))
+        .with_context(|| format!("cannot open the database {}", url.describe()))?;
+    connection.batch_execute("PRAGMA busy_timeout = 5000;")?;
+    Ok(Some(AnyConnection::Sqlite(connection)))
+}
+
+/// SQLite's URI form (sqlite.org/uri.html): the path's own %, ? and # must not mean anything.
+fn file_uri(path: &Path, mode: &str) -> String {
+    let path = path.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    format!("file:{path}?mode={mode}")
+}
+
+/// Opens connections for the pool of readers.
+pub struct Connections(pub DatabaseUrl);
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
+pub struct ConnectError(anyhow::Error);
+
+impl diesel::r2d2::ManageConnection for Connections {
+    type Connection = AnyConnection;
+    type Error = ConnectError;
+
+    fn connect(&self) -> Result<AnyConnection, ConnectError> {
+        connect(&self.0).map_err(ConnectError)
+    }
+
+    fn is_valid(&self, connection: &mut AnyConnection) -> Result<(), ConnectError> {
+        connection.batch_execute("SELECT 1").map_err(|error| ConnectError(error.into()))
+    }
+
+    fn has_broken(&self, connection: &mut AnyConnection) -> bool {
+        diesel::r2d2::R2D2Connection::is_broken(connection)
+    }
+}

@@ -1,0 +1,207 @@
+//! Opening the database at start: look first and write nothing, then make or migrate what is needed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow, bail};
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::connection::{self, AnyConnection};
+use super::master_key::{KeyError, MasterKey};
+use super::vault::{KeyName, Purpose, StoredKey, Vault, opens_all};
+use super::{insert_key, rooms, stored_generations};
+use crate::types::{DatabaseUrl, KeySource, RoomId, Timestamp};
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// A database and a key that belong together.
+pub struct Prepared {
+    pub url: DatabaseUrl,
+    pub vault: Arc<Vault>,
+    /// The key file made by this start.
+    pub made_key: Option<PathBuf>,
+    /// Whether this start made the tables.
+    pub made_database: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error("{0:#}")]
+    Database(#[from] anyhow::Error),
+}
+
+/// Opens the database with its key; makes either at the first start. Where they do not fit, nothing is written.
+pub fn prepare(url: DatabaseUrl, source: &KeySource, now: Timestamp) -> Result<Prepared, OpenError> {
+    let stored = inspect(&url)?;
+    let (master, made_key) = master_key(&url, source, stored.as_deref())?;
+    let mut connection = connection::connect(&url)?;
+    migrate(&mut connection).with_context(|| format!("cannot prepare the database {}", url.describe()))?;
+    let vault = Arc::new(Vault::new(master));
+    connection
+        .transaction::<_, anyhow::Error, _>(|connection| first_rows(connection, &vault, now))
+        .with_context(|| format!("cannot prepare the database {}", url.describe()))?;
+    Ok(Prepared { url, vault, made_key, made_database: stored.is_none() })
+}
+
+/// The data keys of an existing database, or `None` where there is no database yet.
+fn inspect(url: &DatabaseUrl) -> anyhow::Result<Option<Vec<StoredKey>>> {
+    let Some(mut connection) = connection::connect_read_only(url)? else {
+        return Ok(None);
+    };
+    let tables = tables(&mut connection).with_context(|| {
+        format!("{} cannot be read as a database. If it is the original's chat_data.db, it is no SQLite file: leave it and choose another DATABASE_URL", url.describe())
+    })?;
+    if !tables.iter().any(|table| table == "data_keys") {
+        let ours = ["users", "rooms", "memberships", "messages"];
+        if let Some(table) = tables.iter().find(|table| ours.contains(&table.as_str())) {
+            bail!(
+                "{} belongs to another program (it has a table \"{table}\" that is not ours). Choose another DATABASE_URL, for example sqlite:///secure_chat.db. Nothing was changed",
+                url.describe()
+            );
+        }
+        return Ok(None);
+    }
+    refuse_newer(&mut connection)?;
+    let mut keys = Vec::new();
+    for (purpose, room) in key_names(&mut connection)? {
+        let purpose =
+            Purpose::from_name(&purpose).with_context(|| format!("data_keys has an unknown purpose \"{purpose}\""))?;
+        keys.extend(stored_generations(&mut connection, KeyName { purpose, room })?);
+    }
+    // Tables without keys: a first start that was cut off before it had written anything.
+    Ok((!keys.is_empty()).then_some(keys))
+}
+
+fn master_key(
+    url: &DatabaseUrl,
+    source: &KeySource,
+    stored: Option<&[StoredKey]>,
+) -> Result<(MasterKey, Option<PathBuf>), KeyError> {
+    match (MasterKey::load(source)?, stored, source) {
+        (Some(master), Some(stored), _) if !opens_all(&master, stored) => {
+            Err(KeyError::Wrong(source.describe(), url.describe()))
+        }
+        (Some(master), _, _) => Ok((master, None)),
+        (None, Some(_), KeySource::File(path)) => Err(KeyError::Missing(path.clone(), url.describe())),
+        (None, None, KeySource::File(path)) => Ok((MasterKey::create(path)?, Some(path.clone()))),
+        (None, _, KeySource::Environment(_)) => Err(KeyError::Empty(source.describe())),
+    }
+}
+
+fn tables(connection: &mut AnyConnection) -> QueryResult<Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Table {
+        #[diesel(sql_type = Text)]
+        name: String,
+    }
+
+    let sql = match connection {
+        AnyConnection::Sqlite(_) => "SELECT name FROM sqlite_master WHERE type = 'table'",
+        AnyConnection::Postgres(_) => {
+            "SELECT table_name::text AS name FROM information_schema.tables WHERE table_schema = current_schema()"
+        }
+    };
+    let rows: Vec<Table> = match connection {
+        AnyConnection::Sqlite(connection) => diesel::sql_query(sql).load(connection)?,
+        AnyConnection::Postgres(connection) => diesel::sql_query(sql).load(connection)?,
+    };
+    Ok(rows.into_iter().map(|table| table.name).collect())
+}
+
+fn key_names(connection: &mut AnyConnection) -> QueryResult<Vec<(String, i64)>> {
+    use super::schema::data_keys::dsl;
+
+    dsl::data_keys.select((dsl::purpose, dsl::room_id)).distinct().load(connection)
+}
+
+/// A database that a newer version of this program has changed is not ours to touch.
+fn refuse_newer(connection: &mut AnyConnection) -> anyhow::Result<()> {
+    let unknown = match connection {
+        AnyConnection::Sqlite(connection) => unknown_migration(connection, SQLITE)?,
+        AnyConnection::Postgres(connection) => unknown_migration(connection, POSTGRES)?,
+    };
+    match unknown {
+        Some(version) => bail!(
+            "the database was changed by a newer version of secure-chat (migration {version}). Start that version. Nothing was changed"
+        ),
+        None => Ok(()),
+    }
+}
+
+fn unknown_migration<DB, C>(connection: &mut C, known: EmbeddedMigrations) -> anyhow::Result<Option<String>>
+where
+    DB: diesel::backend::Backend,
+    C: MigrationHarness<DB>,
+    EmbeddedMigrations: diesel::migration::MigrationSource<DB>,
+{
+    use diesel::migration::MigrationSource;
+
+    let known: Vec<String> = MigrationSource::<DB>::migrations(&known)
+        .map_err(|error| anyhow!("{error}"))?
+        .iter()
+        .map(|migration| migration.name().version().to_string())
+        .collect();
+    let applied = connection.applied_migrations().map_err(|error| anyhow!("{error}"))?;
+    Ok(applied.iter().map(ToString::to_string).find(|version| !known.contains(version)))
+}
+
+fn migrate(connection: &mut AnyConnection) -> anyhow::Result<()> {
+    match connection {
+        AnyConnection::Sqlite(connection) => {
+            connection.run_pending_migrations(SQLITE).map_err(|error| anyhow!("{error}"))?;
+        }
+        AnyConnection::Postgres(connection) => {
+            // Several nodes may start at once. The lock ends with this connection.
+            connection.batch_execute("SELECT pg_advisory_lock(5000)")?;
+            connection.run_pending_migrations(POSTGRES).map_err(|error| anyhow!("{error}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// The data keys and the public room, where they are not there yet; and the keys into the vault.
+fn first_rows(connection: &mut AnyConnection, vault: &Vault, now: Timestamp) -> anyhow::Result<()> {
+    let names = Purpose::WITHOUT_ROOM.map(KeyName::of).into_iter().chain([KeyName::messages_of(RoomId::PUBLIC)]);
+    for name in names {
+        let mut stored = stored_generations(connection, name)?;
+        if stored.is_empty() {
+            let key = vault.new_key(name);
+            insert_key(connection, &key)?;
+            stored.push(key);
+        }
+        vault.load(name, stored)?;
+    }
+    let mut tx = super::Tx { reader: super::Reader { connection, vault }, publications: Vec::new() };
+    rooms::ensure_public(&mut tx, now).map_err(|error| anyhow!("{error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    /// The same migrations for both databases: same names, same tables and columns.
+    #[test]
+    fn the_two_folders_of_migrations_do_not_drift() {
+        let folder = |name: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(name);
+        let names = |kind: &str| {
+            let mut names: Vec<_> =
+                std::fs::read_dir(folder(kind)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names("sqlite"), names("postgres"));
+        for name in names("sqlite") {
+            for file in ["up.sql", "down.sql"] {
+                let read = |kind: &str| std::fs::read_to_string(folder(kind).join(&name).join(file)).unwrap();
+                let sqlite =
+                    read("sqlite").replace("BLOB  ", "BYTEA ").replace("BLOB", "BYTEA").replace(" WITHOUT ROWID", "");
+                let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+                assert_eq!(words(&sqlite), words(&read("postgres")), "{name:?}/{file}");
+            }
+        }
+    }
+}

@@ -1,0 +1,418 @@
+//! Encryption at rest: THE place where rows are sealed and opened.
+//!
+//! Three levels of keys:
+//! 1. The master key (`master.key`: Fernet keys, newest first) opens only the table `data_keys`.
+//! 2. A data key (32 random bytes) per purpose, and for messages per room, each in numbered generations.
+//! 3. A column's Fernet key, derived: HMAC-SHA256(data key, column | room).
+//!
+//! A sealed value is `<generation>.<Fernet token>`. The token says nothing of its time (its timestamp is 0) and carries its
+//! row's id inside; with the derived key this binds it to its column, room and row: moved elsewhere it does not open.
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+
+use aes::Aes128;
+use aes::cipher::{BlockEncrypt, KeyInit as _, generic_array::GenericArray};
+use anyhow::{Context, anyhow, bail};
+use base64::{Engine, prelude::BASE64_URL_SAFE};
+use fernet::Fernet;
+use hmac::{Hmac, KeyInit as _, Mac};
+use sha2::Sha256;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::master_key::MasterKey;
+use crate::types::{MessageId, RoomId, random_bytes};
+
+/// A sealed value, as the database holds it. Only the vault makes or opens one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sealed(String);
+
+impl Sealed {
+    pub(in crate::store) fn from_stored(value: String) -> Self {
+        Self(value)
+    }
+
+    pub(in crate::store) fn into_stored(self) -> String {
+        self.0
+    }
+}
+
+/// The blind index of a value: equal for equal values, and nothing else can be told from it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Blind([u8; 32]);
+
+impl Blind {
+    pub(in crate::store) fn into_stored(self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+}
+
+/// What a data key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    Accounts,
+    Rooms,
+    /// One key for each room: who deletes a room deletes its key.
+    Messages,
+    Blind,
+    MessageIds,
+}
+
+impl Purpose {
+    pub const WITHOUT_ROOM: [Self; 4] = [Self::Accounts, Self::Rooms, Self::Blind, Self::MessageIds];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accounts => "accounts",
+            Self::Rooms => "rooms",
+            Self::Messages => "messages",
+            Self::Blind => "blind",
+            Self::MessageIds => "message_ids",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::WITHOUT_ROOM.into_iter().chain([Self::Messages]).find(|purpose| purpose.name() == name)
+    }
+}
+
+/// A sealed column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Column {
+    UserProfile,
+    UserLastActive,
+    RoomProfile,
+    Member,
+    MessageBody,
+}
+
+impl Column {
+    fn purpose(self) -> Purpose {
+        match self {
+            Self::UserProfile | Self::UserLastActive => Purpose::Accounts,
+            Self::RoomProfile | Self::Member => Purpose::Rooms,
+            Self::MessageBody => Purpose::Messages,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::UserProfile => "users.profile",
+            Self::UserLastActive => "users.last_active",
+            Self::RoomProfile => "rooms.profile",
+            Self::Member => "memberships.member",
+            Self::MessageBody => "messages.body",
+        }
+    }
+}
+
+/// Where a sealed value stands. It opens there and nowhere else.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    pub column: Column,
+    pub room: Option<RoomId>,
+    /// The row's id: at most 255 bytes.
+    pub row: &'a [u8],
+}
+
+impl Place<'_> {
+    /// The data key that this place needs.
+    pub fn key(&self) -> KeyName {
+        let purpose = self.column.purpose();
+        let room = match purpose {
+            Purpose::Messages => self.room.map_or(0, RoomId::get),
+            _ => 0,
+        };
+        KeyName { purpose, room }
+    }
+}
+
+/// Names a data key: `room` is 0 where the purpose is not bound to one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct KeyName {
+    pub purpose: Purpose,
+    pub room: i64,
+}
+
+impl KeyName {
+    pub fn of(purpose: Purpose) -> Self {
+        Self { purpose, room: 0 }
+    }
+
+    pub fn messages_of(room: RoomId) -> Self {
+        Self { purpose: Purpose::Messages, room: room.get() }
+    }
+}
+
+/// A row of the table `data_keys`.
+pub struct StoredKey {
+    pub name: KeyName,
+    pub generation: i32,
+    pub sealed: String,
+}
+
+struct DataKey {
+    generation: i32,
+    secret: Zeroizing<[u8; 32]>,
+    /// The derived Fernet keys: deriving costs more than sealing a short text.
+    columns: RwLock<HashMap<(Column, Option<RoomId>), Arc<Fernet>>>,
+}
+
+/// All generations of one data key, newest first.
+type Generations = Arc<Vec<DataKey>>;
+
+pub struct Vault {
+    master: MasterKey,
+    keys: RwLock<HashMap<KeyName, Generations>>,
+}
+
+impl Vault {
+    pub fn new(master: MasterKey) -> Self {
+        Self { master, keys: RwLock::default() }
+    }
+
+    /// A new data key, to be stored before it is used.
+    pub(in crate::store) fn new_key(&self, name: KeyName) -> StoredKey {
+        let secret = Zeroizing::new(random_bytes::<32>());
+        let generation = 1;
+        let plain = Zeroizing::new([key_label(name, generation).as_bytes(), &secret[..]].concat());
+        StoredKey { name, generation, sealed: self.master.seal(&plain) }
+    }
+
+    pub(in crate::store) fn knows(&self, name: KeyName) -> bool {
+        self.keys.read().expect("vault lock").contains_key(&name)
+    }
+
+    /// Takes in all generations of one data key.
+    pub(in crate::store) fn load(&self, name: KeyName, stored: Vec<StoredKey>) -> anyhow::Result<()> {
+        let mut generations = Vec::with_capacity(stored.len());
+        for key in stored {
+            generations.push(open_data_key(&self.master, &key)?);
+        }
+        if generations.is_empty() {
+            bail!("the data key {name:?} is missing from the table data_keys");
+        }
+        generations.sort_by_key(|key: &DataKey| std::cmp::Reverse(key.generation));
+        self.keys.write().expect("vault lock").insert(name, Arc::new(generations));
+        Ok(())
+    }
+
+    pub(in crate::store) fn seal(&self, place: Place, plain: &[u8]) -> anyhow::Result<Sealed> {
+        let generations = self.generations(place.key())?;
+        let newest = &generations[0];
+        let mut content = Vec::with_capacity(1 + place.row.len() + plain.len());
+        content.push(u8::try_from(place.row.len()).context("a row id has at most 255 bytes")?);
+        content.extend_from_slice(place.row);
+        content.extend_from_slice(plain);
+        let token = column_fernet(newest, place).encrypt_at_time(&content, 0);
+        Ok(Sealed(format!("{}.{token}", newest.generation)))
+    }
+
+    pub(in crate::store) fn open(&self, place: Place, sealed: &Sealed) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+        let fail = || anyhow!("a value of {} does not open: damaged or moved", place.column.name());
+        let (generation, token) = sealed.0.split_once('.').ok_or_else(fail)?;
+        let generation: i32 = generation.parse().map_err(|_| fail())?;
+        let generations = self.generations(place.key())?;
+        let key = generations.iter().find(|key| key.generation == generation).ok_or_else(fail)?;
+        let mut content = Zeroizing::new(column_fernet(key, place).decrypt(token).map_err(|_| fail())?);
+        let row = content.get(1..1 + usize::from(*content.first().ok_or_else(fail)?)).ok_or_else(fail)?;
+        if row != place.row {
+            return Err(fail());
+        }
+        content.drain(..1 + place.row.len());
+        Ok(content)
+    }
+
+    /// The blind index of `value` within `scope`, which names the column.
+    pub(in crate::store) fn blind(&self, scope: &str, value: &str) -> anyhow::Result<Blind> {
+        let generations = self.generations(KeyName::of(Purpose::Blind))?;
+        let mut mac = hmac(&generations[0].secret[..]);
+        mac.update(scope.as_bytes());
+        mac.update(b"\0");
+        mac.update(value.as_bytes());
+        Ok(Blind(mac.finalize().into_bytes().into()))
+    }
+
+    /// The public id of the message at `seq` in `room`: a permutation keyed by a data key, so that no index from ids to
+    /// rows is needed and an id tells neither room nor position. It has the form of a version 4 UUID: AES is applied until
+    /// it comes out in that form (cycle walking; Black and Rogaway, "Ciphers with Arbitrary Finite Domains", 2002).
+    pub(in crate::store) fn message_id(&self, room: RoomId, seq: i64) -> anyhow::Result<MessageId> {
+        let mut block = GenericArray::from(pack_id(room, seq));
+        let cipher = self.id_cipher()?;
+        loop {
+            cipher.encrypt_block(&mut block);
+            if is_uuid_v4(&block) {
+                return Ok(MessageId::from(Uuid::from_bytes(block.into())));
+            }
+        }
+    }
+
+    /// The room and position that an id stands for: shows that the way back exists.
+    #[cfg(test)]
+    fn message_place(&self, id: Uuid) -> anyhow::Result<Option<(RoomId, i64)>> {
+        let mut block = GenericArray::from(id.into_bytes());
+        if !is_uuid_v4(&block) {
+            return Ok(None);
+        }
+        let cipher = self.id_cipher()?;
+        loop {
+            aes::cipher::BlockDecrypt::decrypt_block(&cipher, &mut block);
+            if is_uuid_v4(&block) {
+                return Ok(Some(unpack_id(block.into())));
+            }
+        }
+    }
+
+    fn id_cipher(&self) -> anyhow::Result<Aes128> {
+        let generations = self.generations(KeyName::of(Purpose::MessageIds))?;
+        // Ids are handed out for ever: the oldest key makes them, whatever came after.
+        let oldest = generations.last().expect("a loaded key has a generation");
+        Ok(Aes128::new(GenericArray::from_slice(&oldest.secret[..16])))
+    }
+
+    fn generations(&self, name: KeyName) -> anyhow::Result<Generations> {
+        let keys = self.keys.read().expect("vault lock");
+        keys.get(&name).cloned().with_context(|| format!("the data key {name:?} is not loaded"))
+    }
+}
+
+/// Whether every stored data key opens under this master key.
+pub fn opens_all(master: &MasterKey, stored: &[StoredKey]) -> bool {
+    stored.iter().all(|key| open_data_key(master, key).is_ok())
+}
+
+fn open_data_key(master: &MasterKey, stored: &StoredKey) -> anyhow::Result<DataKey> {
+    let fail = || anyhow!("the data key {:?} does not open under this master key", stored.name);
+    let plain = master.open(&stored.sealed).ok_or_else(fail)?;
+    let label = key_label(stored.name, stored.generation);
+    let secret = plain.strip_prefix(label.as_bytes()).ok_or_else(fail)?;
+    let secret = Zeroizing::new(<[u8; 32]>::try_from(secret).map_err(|_| fail())?);
+    Ok(DataKey { generation: stored.generation, secret, columns: RwLock::default() })
+}
+
+/// What a data key carries inside, so that it cannot be passed off as another one.
+fn key_label(name: KeyName, generation: i32) -> String {
+    format!("{}|{}|{generation}|", name.purpose.name(), name.room)
+}
+
+fn column_fernet(key: &DataKey, place: Place) -> Arc<Fernet> {
+    let slot = (place.column, place.room);
+    if let Some(fernet) = key.columns.read().expect("vault lock").get(&slot) {
+        return fernet.clone();
+    }
+    let mut mac = hmac(&key.secret[..]);
+    mac.update(b"seal|");
+    mac.update(place.column.name().as_bytes());
+    mac.update(&place.room.map_or(0, RoomId::get).to_be_bytes());
+    let derived = Zeroizing::new(BASE64_URL_SAFE.encode(mac.finalize().into_bytes()));
+    let fernet = Arc::new(Fernet::new(&derived).expect("32 bytes make a Fernet key"));
+    key.columns.write().expect("vault lock").insert(slot, fernet.clone());
+    fernet
+}
+
+fn hmac(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length")
+}
+
+/// 58 bits of room and 64 of position, around the six fixed bits of a version 4 UUID.
+fn pack_id(room: RoomId, seq: i64) -> [u8; 16] {
+    let bits = (u128::from(room.get() as u64) << 64) | u128::from(seq as u64);
+    let high = (bits >> 74) as u64; // 48 bits
+    let middle = ((bits >> 62) & 0xFFF) as u64; // 12 bits
+    let low = (bits as u64) & 0x3FFF_FFFF_FFFF_FFFF; // 62 bits
+    let value = (u128::from(high) << 80) | (0x4 << 76) | (u128::from(middle) << 64) | (0x2 << 62) | u128::from(low);
+    value.to_be_bytes()
+}
+
+#[cfg(test)]
+fn unpack_id(block: [u8; 16]) -> (RoomId, i64) {
+    let value = u128::from_be_bytes(block);
+    let high = value >> 80;
+    let middle = (value >> 64) & 0xFFF;
+    let low = value & 0x3FFF_FFFF_FFFF_FFFF;
+    let bits = (high << 74) | (middle << 62) | low;
+    (RoomId::from_stored((bits >> 64) as i64), bits as u64 as i64)
+}
+
+fn is_uuid_v4(block: &[u8]) -> bool {
+    block[6] >> 4 == 0x4 && block[8] >> 6 == 0b10
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vault() -> Vault {
+        let vault = Vault::new(MasterKey::generate());
+        let names = Purpose::WITHOUT_ROOM.map(KeyName::of).into_iter();
+        let rooms = [RoomId::PUBLIC, RoomId::from_stored(7)].map(KeyName::messages_of);
+        for name in names.chain(rooms) {
+            let key = vault.new_key(name);
+            vault.load(name, vec![key]).unwrap();
+        }
+        vault
+    }
+
+    fn body(room: i64, row: &[u8]) -> Place<'_> {
+        Place { column: Column::MessageBody, room: Some(RoomId::from_stored(room)), row }
+    }
+
+    #[test]
+    fn what_is_sealed_opens_at_its_place_and_nowhere_else() {
+        let vault = vault();
+        let sealed = vault.seal(body(1, b"42"), b"hello").unwrap();
+        assert_eq!(vault.open(body(1, b"42"), &sealed).unwrap().as_slice(), b"hello");
+        assert!(vault.open(body(1, b"43"), &sealed).is_err(), "another row");
+        assert!(vault.open(body(7, b"42"), &sealed).is_err(), "another room");
+        let other = Place { column: Column::RoomProfile, room: None, row: b"42" };
+        assert!(vault.open(other, &sealed).is_err(), "another column");
+    }
+
+    #[test]
+    fn every_flipped_character_is_noticed() {
+        let vault = vault();
+        let sealed = vault.seal(body(1, b"42"), b"hello").unwrap();
+        for position in 0..sealed.0.len() {
+            let mut bytes = sealed.0.clone().into_bytes();
+            bytes[position] = if bytes[position] == b'A' { b'B' } else { b'A' };
+            let damaged = Sealed(String::from_utf8(bytes).unwrap());
+            assert!(vault.open(body(1, b"42"), &damaged).is_err(), "position {position}");
+        }
+    }
+
+    #[test]
+    fn a_token_does_not_show_its_time() {
+        let sealed = vault().seal(body(1, b"42"), b"hello").unwrap();
+        let token = BASE64_URL_SAFE.decode(sealed.0.split_once('.').unwrap().1).unwrap();
+        assert_eq!(&token[1..9], &[0; 8]);
+    }
+
+    #[test]
+    fn a_data_key_cannot_be_passed_off_as_another() {
+        let vault = vault();
+        let mut key = vault.new_key(KeyName::of(Purpose::Accounts));
+        key.name = KeyName::of(Purpose::Rooms);
+        assert!(vault.load(key.name, vec![key]).is_err());
+    }
+
+    #[test]
+    fn message_ids_are_uuids_that_lead_back() {
+        let vault = vault();
+        for room in [RoomId::PUBLIC, RoomId::random(), RoomId::from_stored((1 << 58) - 1)] {
+            for seq in [1, 2, 77, i64::MAX] {
+                let id = vault.message_id(room, seq).unwrap();
+                let uuid: Uuid = serde_json::from_value(serde_json::to_value(id).unwrap()).unwrap();
+                assert_eq!(uuid.get_version_num(), 4);
+                assert_eq!(vault.message_place(uuid).unwrap(), Some((room, seq)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_blind_index_depends_on_its_scope() {
+        let vault = vault();
+        assert_eq!(vault.blind("users", "ann").unwrap(), vault.blind("users", "ann").unwrap());
+        assert_ne!(vault.blind("users", "ann").unwrap(), vault.blind("rooms", "ann").unwrap());
+    }
+}

@@ -1,0 +1,191 @@
+//! Every write goes through here: what waits joins one transaction, a savepoint each, one commit for all (group commit).
+//!
+//! A caller hears "done" only after COMMIT. What a write wants people to hear is handed to the publisher in commit order.
+//! SQLite has one lane, since it takes one writer at a time. PostgreSQL has several; all writes of a room use the same one,
+//! so that each room keeps its order.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use diesel::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::connection::{AnyConnection, connect};
+use super::vault::Vault;
+use super::{Reader, Tx};
+use crate::error::{Error, Result};
+use crate::hub::{Publication, Publisher, Step};
+use crate::types::DatabaseUrl;
+
+/// Writes that may wait in one lane. Past that the answer is `unavailable`.
+const QUEUE: usize = 4096;
+/// Writes that one commit takes: more would make the first one of them wait for long.
+const BATCH: usize = 256;
+
+type Job = Box<dyn Work>;
+
+/// A write that waits for its turn.
+trait Work: Send {
+    fn run(&mut self, tx: &mut Tx) -> Result<()>;
+    /// Tells the caller, who may have gone.
+    fn reply(self: Box<Self>, outcome: Result<()>);
+}
+
+struct Pending<F, T> {
+    work: Option<F>,
+    value: Option<T>,
+    caller: oneshot::Sender<Result<T>>,
+}
+
+impl<F, T> Work for Pending<F, T>
+where
+    F: FnOnce(&mut Tx) -> Result<T> + Send,
+    T: Send,
+{
+    fn run(&mut self, tx: &mut Tx) -> Result<()> {
+        let work = self.work.take().expect("a write runs once");
+        self.value = Some(work(tx)?);
+        Ok(())
+    }
+
+    fn reply(self: Box<Self>, outcome: Result<()>) {
+        let value = self.value;
+        let _ = self.caller.send(outcome.map(|()| value.expect("a write that succeeded has a value")));
+    }
+}
+
+pub struct Writer {
+    lanes: Vec<mpsc::Sender<Job>>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Writer {
+    /// Starts one thread for each connection.
+    pub fn start(
+        connections: Vec<AnyConnection>,
+        url: DatabaseUrl,
+        vault: Arc<Vault>,
+        publisher: Publisher,
+    ) -> (Self, Vec<JoinHandle<()>>) {
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let mut lanes = Vec::new();
+        let mut threads = Vec::new();
+        for connection in connections {
+            let (sender, receiver) = mpsc::channel(QUEUE);
+            let lane = Lane {
+                connection,
+                url: url.clone(),
+                vault: vault.clone(),
+                publisher: publisher.clone(),
+                receiver,
+                waiting: waiting.clone(),
+            };
+            let thread = std::thread::Builder::new().name("writer".into()).spawn(move || lane.run());
+            threads.push(thread.expect("a thread can be started"));
+            lanes.push(sender);
+        }
+        (Self { lanes, waiting }, threads)
+    }
+
+    /// Runs `work` in a savepoint of the lane's next transaction. `key` picks the lane: equal keys keep their order.
+    pub async fn write<T, F>(&self, key: u64, work: F) -> Result<T>
+    where
+        F: FnOnce(&mut Tx) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (caller, answer) = oneshot::channel();
+        let job = Box::new(Pending { work: Some(work), value: None, caller });
+        let lane = &self.lanes[(key % self.lanes.len() as u64) as usize];
+        metrics::gauge!("secure_chat_writes_waiting").set(self.waiting.fetch_add(1, Ordering::Relaxed) as f64 + 1.0);
+        if lane.try_send(job).is_err() {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(Error::not_stored());
+        }
+        answer.await.unwrap_or_else(|_| Err(Error::not_stored()))
+    }
+}
+
+struct Lane {
+    connection: AnyConnection,
+    url: DatabaseUrl,
+    vault: Arc<Vault>,
+    publisher: Publisher,
+    receiver: mpsc::Receiver<Job>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Lane {
+    /// Works until every sender is gone; what was accepted is committed before that.
+    fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while self.receiver.blocking_recv_many(&mut batch, BATCH) > 0 {
+            self.waiting.fetch_sub(batch.len(), Ordering::Relaxed);
+            metrics::histogram!("secure_chat_commit_batch_size").record(batch.len() as f64);
+            self.commit(std::mem::take(&mut batch));
+        }
+    }
+
+    fn commit(&mut self, mut batch: Vec<Job>) {
+        let vault = &self.vault;
+        let results = self.connection.transaction::<_, Error, _>(|connection| {
+            batch.iter_mut().map(|job| run_in_savepoint(connection, vault, job)).collect::<Result<Vec<_>>>()
+        });
+        match results {
+            Ok(results) => self.publisher.publish(steps(batch, results)),
+            Err(error) => {
+                tracing::error!(writes = batch.len(), "a transaction failed and was rolled back: {:#}", cause(&error));
+                metrics::counter!("secure_chat_commits_failed_total").increment(1);
+                for job in batch {
+                    job.reply(Err(Error::not_stored()));
+                }
+                self.reconnect();
+            }
+        }
+    }
+
+    /// After a failed transaction the connection's state is not to be trusted.
+    fn reconnect(&mut self) {
+        match connect(&self.url) {
+            Ok(connection) => self.connection = connection,
+            Err(error) => tracing::error!("the database cannot be reached: {error:#}"),
+        }
+    }
+}
+
+/// The write's own refusal (`Ok(Err)`) undoes its savepoint alone; a fault of the database (`Err`) undoes the transaction.
+fn run_in_savepoint(connection: &mut AnyConnection, vault: &Vault, job: &mut Job) -> Result<Result<Vec<Publication>>> {
+    let outcome = connection.transaction(|connection| {
+        let mut tx = Tx { reader: Reader { connection, vault }, publications: Vec::new() };
+        // Inside the savepoint, so that a panic undoes it as an error does.
+        match catch_unwind(AssertUnwindSafe(|| job.run(&mut tx))) {
+            Ok(result) => result.map(|()| tx.publications),
+            Err(_) => Err(Error::Internal(anyhow::anyhow!("a write panicked"))),
+        }
+    });
+    match outcome {
+        Err(error) if is_database_fault(&error) => Err(error),
+        outcome => Ok(outcome),
+    }
+}
+
+fn is_database_fault(error: &Error) -> bool {
+    matches!(error, Error::Internal(cause) if cause.downcast_ref::<diesel::result::Error>().is_some())
+}
+
+fn cause(error: &Error) -> String {
+    match error {
+        Error::Internal(cause) => format!("{cause:#}"),
+        other => other.to_string(),
+    }
+}
+
+fn steps(batch: Vec<Job>, results: Vec<Result<Vec<Publication>>>) -> Vec<Step> {
+    let mut steps = Vec::with_capacity(batch.len() * 3);
+    for (job, result) in batch.into_iter().zip(results) {
+        let outcome = result.map(|publications| steps.extend(publications.into_iter().map(Step::Publish)));
+        steps.push(Step::Reply(Box::new(move || job.reply(outcome))));
+    }
+    steps
+}

@@ -1,0 +1,89 @@
+//! Identifiers, each its own type, so that none is taken for another.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use socketioxide::socket::Sid;
+use uuid::Uuid;
+
+use super::random::{random_bytes, random_uuid};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UserId(Uuid);
+
+impl UserId {
+    pub fn random() -> Self {
+        Self(random_uuid())
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    /// `None` when these are not 16 bytes.
+    pub fn from_stored(bytes: &[u8]) -> Option<Self> {
+        Uuid::from_slice(bytes).ok().map(Self)
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Looks like a version 4 UUID; the vault makes it from a message's room and position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct MessageId(Uuid);
+
+impl From<Uuid> for MessageId {
+    fn from(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+}
+
+/// Positive and below 2^58, so that it fits into a [`MessageId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RoomId(i64);
+
+impl RoomId {
+    pub const BITS: u32 = 58;
+    /// The room that everyone is in.
+    pub const PUBLIC: Self = Self(1);
+
+    pub fn random() -> Self {
+        let bits = u64::from_le_bytes(random_bytes()) >> (64 - Self::BITS);
+        Self(bits.max(2) as i64)
+    }
+
+    pub fn from_stored(id: i64) -> Self {
+        Self(id)
+    }
+
+    pub fn get(self) -> i64 {
+        self.0
+    }
+}
+
+/// One connection. It wraps the Engine.IO session id, which is a secret of that client:
+/// whoever knows it can post as the client over polling. Hence no `Serialize`, and a blank `Debug`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ConnId(Sid);
+
+impl ConnId {
+    pub fn new(sid: Sid) -> Self {
+        Self(sid)
+    }
+
+    pub fn sid(self) -> Sid {
+        self.0
+    }
+}
+
+impl fmt::Debug for ConnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ConnId(…)")
+    }
+}

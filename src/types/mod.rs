@@ -1,0 +1,91 @@
+//! What the layers pass to each other: ids, validated text, the people and things of the chat. Leaf: uses nothing of ours.
+
+mod database;
+mod ids;
+mod random;
+mod text;
+
+pub use database::{DatabaseUrl, KeySource};
+pub use ids::{ConnId, MessageId, RoomId, UserId};
+pub use random::random_bytes;
+pub use text::{MessageText, Password, PublicKey, RoomName, Username, falsy_as_none};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Serialize, Serializer};
+
+/// A point in time; on the wire RFC 3339 in UTC with microseconds, as in `2026-11-24T07:37:18.123456+00:00`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(DateTime<Utc>);
+
+impl Timestamp {
+    pub fn from_micros(micros: i64) -> Option<Self> {
+        DateTime::from_timestamp_micros(micros).map(Self)
+    }
+
+    /// Microseconds since 1970-01-01 UTC.
+    pub fn micros(self) -> i64 {
+        self.0.timestamp_micros()
+    }
+}
+
+impl From<DateTime<Utc>> for Timestamp {
+    fn from(time: DateTime<Utc>) -> Self {
+        Self(time)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.to_rfc3339_opts(SecondsFormat::Micros, false))
+    }
+}
+
+/// What a person may do on this server as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Somebody who typed a name; no account stands behind it.
+    Guest,
+}
+
+/// Who acts: the person behind one connection.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    pub user: UserId,
+    pub name: Username,
+    pub role: Role,
+    pub conn: ConnId,
+}
+
+/// A person as stored.
+#[derive(Clone, Debug)]
+pub struct User {
+    pub id: UserId,
+    pub name: Username,
+    pub public_key: Option<PublicKey>,
+    pub joined_at: Timestamp,
+}
+
+/// A room as stored. The public room has no creator and no password.
+#[derive(Clone)]
+pub struct Room {
+    pub id: RoomId,
+    pub name: RoomName,
+    pub creator: Option<Username>,
+    pub created_at: Timestamp,
+    /// Werkzeug's spelling of the hash; `None` is an open room.
+    pub password_hash: Option<String>,
+}
+
+/// A stored message, in the shape in which clients get it: as `new_message` and as an entry of a history.
+#[derive(Clone, Debug, Serialize)]
+pub struct Message {
+    pub id: MessageId,
+    pub user_id: UserId,
+    pub username: Username,
+    pub message: MessageText,
+    pub encrypted_content: String,
+    pub timestamp: Timestamp,
+    pub room: RoomName,
+    /// Position in the room: grows by one with each message, whoever sends it.
+    pub seq: i64,
+}
