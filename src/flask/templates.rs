@@ -169,13 +169,13 @@ fn quote(text: &str) -> String {
 
 fn request_value(request: &RequestFacts) -> Value {
     let url = format!("http://{}{}", request.host, request.path);
-    let args: BTreeMap<_, _> = request.query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+    let args = form_urlencoded::parse(request.query.as_bytes()).map(|(name, value)| (name.into_owned(), value.into_owned()));
     context! {
         method => &request.method,
         path => &request.path,
         full_path => format!("{}?{}", request.path, request.query),
         query_string => &request.query,
-        args => Value::from_pairs(args),
+        args => Value::from_pairs(args.collect::<BTreeMap<_, _>>()),
         host => &request.host,
         url => &url,
         base_url => &url,

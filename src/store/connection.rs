@@ -40,7 +40,11 @@ pub fn connect_read_only(url: &DatabaseUrl) -> anyhow::Result<Option<AnyConnecti
     if !path.metadata().is_ok_and(|metadata| metadata.len() > 0) {
         return Ok(None);
     }
-    let mut connection = SqliteConnection::establish(&file_uri(path, "ro"))
+    // Without a WAL nobody has the file open, and it can be read without the files that SQLite lays beside it.
+    let mut wal = path.clone().into_os_string();
+    wal.push("-wal");
+    let mode = if Path::new(&wal).exists() { "ro" } else { "ro&immutable=1" };
+    let mut connection = SqliteConnection::establish(&file_uri(path, mode))
         .with_context(|| format!("cannot open the database {}", url.describe()))?;
     connection.batch_execute("PRAGMA busy_timeout = 5000;")?;
     Ok(Some(AnyConnection::Sqlite(connection)))

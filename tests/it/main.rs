@@ -1,1 +1,12 @@
-//! Tests against the real server.
+//! Tests against the real server: the binary, started on a free port in an empty folder, spoken to as clients do.
+//!
+//! With `TEST_POSTGRES` (the URL of a server, without a database) they run on PostgreSQL, else on SQLite.
+
+mod chat;
+mod client;
+mod hostile;
+mod pages;
+mod server;
+mod start;
+mod storage;
+mod tidy;

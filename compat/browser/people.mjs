@@ -1,0 +1,149 @@
+// People in front of a browser: opens the chat page in Chromium, uses it as a person would, and writes down whatever goes wrong in it.
+
+import assert from 'node:assert/strict';
+import { chromium } from 'playwright-core';
+
+const FLAGS = [
+  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync',
+];
+const WAIT_MS = 10_000;
+
+export const openBrowser = () =>
+  chromium.launch({ executablePath: '/usr/bin/chromium', args: FLAGS, headless: true });
+
+/** Opens `url` in a browser profile of its own, as a second person on another machine would. */
+export async function openPage(browser, url, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1100, height: 740 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(WAIT_MS);
+  const { problems, answers } = watch(page);
+  await page.addInitScript(() => {
+    addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
+      console.error(`CSP: ${violatedDirective} ${blockedURI}`);
+    });
+  });
+  await page.goto(url);
+  return { page, problems, answers };
+}
+
+/** Errors, refused resources and dialogs. A prompt gets the next of `answers`; any other dialog is a problem, and closed, or the page would hang. */
+function watch(page) {
+  const problems = [];
+  const answers = [];
+  page.on('console', (line) => line.type() === 'error' && problems.push(`${line.text()} (${line.location().url})`));
+  page.on('pageerror', (error) => problems.push(String(error)));
+  page.on('dialog', (dialog) => {
+    if (dialog.type() === 'prompt' && answers.length > 0) return dialog.accept(answers.shift());
+    problems.push(`${dialog.type()}: ${dialog.message()}`);
+    return dialog.accept();
+  });
+  return { problems, answers };
+}
+
+/** A person on our own page. */
+export class Person {
+  static async open(browser, server, options) {
+    const { page, problems } = await openPage(browser, server.url, options);
+    return new Person(page, problems);
+  }
+
+  /** Opens the page and joins under a name. */
+  static async join(browser, server, name, options) {
+    const person = await Person.open(browser, server, options);
+    await person.join(name);
+    return person;
+  }
+
+  constructor(page, problems) {
+    this.page = page;
+    this.problems = problems;
+    this.alert = page.getByRole('alert').locator('p');
+  }
+
+  async join(name) {
+    this.name = name;
+    await this.page.getByLabel('Your name').fill(name);
+    await this.page.getByRole('button', { name: 'Join', exact: true }).click();
+    await this.composer.waitFor();
+  }
+
+  get composer() {
+    return this.page.getByRole('textbox', { name: 'Message' });
+  }
+
+  /** The log of the room that is shown. */
+  get log() {
+    return this.page.locator('[data-log]:visible');
+  }
+
+  logOf(room) {
+    return this.page.locator(`[data-log=${JSON.stringify(room)}]`);
+  }
+
+  async say(text) {
+    await this.composer.fill(text);
+    await this.composer.press('Enter');
+  }
+
+  /** Waits until a message is in the shown room. */
+  async reads(text, author) {
+    const message = this.log.locator('.message').filter({ has: this.page.getByText(text, { exact: true }) });
+    await message.first().waitFor();
+    if (author) assert.equal(await message.first().locator('.author').textContent(), author);
+  }
+
+  /** Waits for a line such as "bob joined" in the shown room. */
+  async notices(text) {
+    await this.log.locator('.notice').filter({ hasText: text }).first().waitFor();
+  }
+
+  roomButton(name) {
+    return this.page.locator(`#rooms [data-room=${JSON.stringify(name)}]`);
+  }
+
+  async openRoom(name) {
+    await this.roomButton(name).click();
+  }
+
+  async createGroup(name, password = '') {
+    await this.page.getByText('New group').click();
+    await this.page.getByLabel('Group name').fill(name);
+    await this.page.getByLabel('Password (optional)').fill(password);
+    await this.page.getByRole('button', { name: 'Create group' }).click();
+    await this.isIn(name);
+  }
+
+  async offerPassword(name, password) {
+    await this.openRoom(name);
+    await this.page.getByLabel('Group password').fill(password);
+    await this.page.getByRole('button', { name: 'Join group' }).click();
+  }
+
+  async joinGroup(name, password = '') {
+    await this.offerPassword(name, password);
+    await this.isIn(name);
+  }
+
+  /** Waits until the group is shown and can be written to. */
+  async isIn(name) {
+    await this.logOf(name).and(this.page.locator(':visible')).waitFor();
+    await this.composer.waitFor();
+  }
+
+  /** Waits for a connection state: connecting, connected or offline. */
+  async is(state) {
+    await this.page.locator(`#connection[data-state=${state}]`).waitFor();
+  }
+
+  /** The texts of the messages in a room, in order. */
+  async texts(room) {
+    return this.logOf(room).locator('.message .text').allTextContents();
+  }
+
+  /** Fails when anything went wrong in the page; `expected` are problems that the test itself caused. */
+  async assertClean(expected = /(?!)/) {
+    assert.deepEqual(this.problems.filter((problem) => !expected.test(problem)), []);
+    assert.equal(await this.page.evaluate(() => window.__xss), undefined, 'a script of a hostile text ran');
+  }
+}

@@ -1,0 +1,78 @@
+// A scene: one test with a server of its own, several people in one browser, and nothing broken in any of their pages at its end.
+
+import { after, before, test } from 'node:test';
+import { io } from 'socket.io-client';
+import { startServer } from '../lib/server.mjs';
+import { openBrowser } from './people.mjs';
+
+/** Gives the `inScene(name, body)` that a test file uses in place of `test`; `env` is a function for settings known only at run time. */
+export function stage(Person, env = () => ({})) {
+  let browser;
+  before(async () => {
+    browser = await openBrowser();
+  });
+  after(() => browser.close());
+  return (name, body) =>
+    test(name, async () => {
+      const scene = new Scene(browser, await startServer(env()), Person);
+      try {
+        await body(scene);
+        await scene.assertClean();
+      } finally {
+        await scene.close();
+      }
+    });
+}
+
+class Scene {
+  #browser;
+  #Person;
+  #people = [];
+  #clients = [];
+  /** Problems in a page that the test itself causes, such as a server that it kills. */
+  expected = /(?!)/;
+
+  constructor(browser, server, Person) {
+    this.#browser = browser;
+    this.#Person = Person;
+    this.server = server;
+  }
+
+  /** Somebody who has opened the page and not joined yet. */
+  async visitor(options) {
+    const person = await this.#Person.open(this.#browser, this.server, options);
+    this.#people.push(person);
+    return person;
+  }
+
+  async joins(name, options) {
+    const person = await this.visitor(options);
+    await person.join(name);
+    return person;
+  }
+
+  /** Closes somebody's page. */
+  async leaves(person) {
+    await person.assertClean(this.expected);
+    this.#people.splice(this.#people.indexOf(person), 1);
+    await person.page.context().close();
+  }
+
+  /** A joined client without a page, for what a page never sends. */
+  async rawClient(username) {
+    const socket = io(this.server.url, { forceNew: true, transports: ['websocket'] });
+    this.#clients.push(socket);
+    await socket.emitWithAck('join_chat', { username });
+    return socket;
+  }
+
+  async assertClean() {
+    for (const person of this.#people) await person.assertClean(this.expected);
+  }
+
+  async close() {
+    for (const client of this.#clients) client.close();
+    await Promise.all(this.#browser.contexts().map((context) => context.close()));
+    await this.server.stop();
+  }
+}

@@ -1,0 +1,136 @@
+//! A Socket.IO client over a bare websocket (Engine.IO protocol 4, Socket.IO protocol 5), so that tests see every packet.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::server::Server;
+
+/// Only to end a test that would wait for ever.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+#[derive(Debug)]
+pub struct Client {
+    socket: Socket,
+    /// Events that came while an ack was awaited.
+    events: VecDeque<(String, Value)>,
+    next_ack: u64,
+}
+
+impl Client {
+    pub async fn connect(server: &Server) -> Self {
+        let mut client = Self::open(server, &[]).await.unwrap();
+        client.say("40").await;
+        let connected = client.packet().await.unwrap();
+        assert!(connected.starts_with("40{\"sid\":"), "{connected}");
+        client
+    }
+
+    /// The websocket alone, with more headers.
+    pub async fn open(server: &Server, headers: &[(&'static str, &str)]) -> Result<Self, String> {
+        let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket", server.addr);
+        let mut request = url.into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        let (socket, _) = connect_async(request).await.map_err(|error| error.to_string())?;
+        let mut client = Self { socket, events: VecDeque::new(), next_ack: 0 };
+        let open = client.packet().await.ok_or("closed")?;
+        assert!(open.starts_with("0{"), "{open}");
+        Ok(client)
+    }
+
+    /// Connects and joins the chat; forgets what `chat_joined` said.
+    pub async fn join(server: &Server, name: &str) -> Self {
+        let mut client = Self::connect(server).await;
+        client.emit("join_chat", json!({ "username": name, "public_key": "demo-public-key" })).await;
+        client.expect("chat_joined").await;
+        client
+    }
+
+    pub async fn say(&mut self, packet: &str) {
+        self.socket.send(Message::text(packet)).await.unwrap();
+    }
+
+    pub async fn emit(&mut self, event: &str, payload: Value) {
+        self.say(&format!("42{}", json!([event, payload]))).await;
+    }
+
+    /// Emits and waits for the ack; events that come before it are kept.
+    pub async fn call(&mut self, event: &str, payload: Value) -> Value {
+        let id = self.emit_with_ack(event, payload).await;
+        self.ack(id).await
+    }
+
+    pub async fn emit_with_ack(&mut self, event: &str, payload: Value) -> u64 {
+        let id = self.next_ack;
+        self.next_ack += 1;
+        self.say(&format!("42{id}{}", json!([event, payload]))).await;
+        id
+    }
+
+    pub async fn ack(&mut self, id: u64) -> Value {
+        let start = format!("43{id}[");
+        loop {
+            let packet = self.packet().await.expect("an ack");
+            match packet.strip_prefix(&start) {
+                Some(_) => return serde_json::from_str::<Value>(&packet[start.len() - 1..]).unwrap()[0].take(),
+                None => self.keep(&packet),
+            }
+        }
+    }
+
+    /// The next event, which must be of this name.
+    pub async fn expect(&mut self, event: &str) -> Value {
+        let (name, payload) = self.next().await.unwrap_or_else(|| panic!("closed instead of {event}"));
+        assert_eq!(name, event, "{payload}");
+        payload
+    }
+
+    /// The next event, or `None` once the connection is closed.
+    pub async fn next(&mut self) -> Option<(String, Value)> {
+        while self.events.is_empty() {
+            let packet = self.packet().await?;
+            self.keep(&packet);
+        }
+        self.events.pop_front()
+    }
+
+    /// Checks that nothing came that was not asked for: what the server answers last, comes last.
+    pub async fn expect_nothing(&mut self) {
+        self.call("leave_group", json!({ "group_name": "there is none of this name" })).await;
+        assert_eq!(self.events, []);
+    }
+
+    pub async fn close(mut self) {
+        self.socket.close(None).await.unwrap();
+        while self.packet().await.is_some() {}
+    }
+
+    /// The next packet that is no ping; pings are answered.
+    pub async fn packet(&mut self) -> Option<String> {
+        loop {
+            let message = tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("a packet within 30 s");
+            match message {
+                Some(Ok(Message::Text(text))) if text.as_str() == "2" => self.say("3").await,
+                Some(Ok(Message::Text(text))) => return Some(text.to_string()),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+
+    fn keep(&mut self, packet: &str) {
+        if let Some(event) = packet.strip_prefix("42") {
+            let mut event: Value = serde_json::from_str(event).unwrap();
+            self.events.push_back((event[0].as_str().unwrap().to_owned(), event[1].take()));
+        }
+    }
+}

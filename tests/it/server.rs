@@ -1,0 +1,165 @@
+//! Starts the server as its user would.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tempfile::TempDir;
+
+pub struct Server {
+    pub addr: String,
+    /// What it printed before it listened.
+    pub greeting: String,
+    pub folder: TempDir,
+    settings: Vec<(String, String)>,
+    process: Child,
+}
+
+impl Server {
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    pub fn start_with(settings: &[(&str, &str)]) -> Self {
+        let mut settings: Vec<_> = settings.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        if let Some(url) = new_postgres_database() {
+            settings.push(("DATABASE_URL".into(), url));
+        }
+        Self::start_in(tempfile::tempdir().unwrap(), settings)
+    }
+
+    fn start_in(folder: TempDir, settings: Vec<(String, String)>) -> Self {
+        let mut process = command(folder.path(), &settings).spawn().unwrap();
+        let mut greeting = String::new();
+        let mut output = BufReader::new(process.stdout.take().unwrap());
+        let addr = loop {
+            let mut line = String::new();
+            if output.read_line(&mut line).unwrap() == 0 {
+                let mut errors = String::new();
+                process.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+                panic!("the server did not start: {errors}");
+            }
+            if let Some(addr) = line.trim().strip_prefix("secure-chat listens on http://") {
+                break addr.to_owned();
+            }
+            greeting.push_str(&line);
+        };
+        Self { addr, greeting, folder, settings, process }
+    }
+
+    /// `kill -9`, then the same again on the same data.
+    pub fn crash_and_restart(mut self) -> Self {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        let Parts { folder, settings } = self.into_parts();
+        Self::start_in(folder, settings)
+    }
+
+    /// SIGTERM, and how it ended.
+    pub fn stop(mut self) -> (ExitStatus, TempDir) {
+        self.terminate();
+        let status = self.process.wait().unwrap();
+        (status, self.into_parts().folder)
+    }
+
+    pub fn terminate(&self) {
+        let killed = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+    }
+
+    pub fn wait(&mut self) -> ExitStatus {
+        self.process.wait().unwrap()
+    }
+
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub fn is_on_sqlite(&self) -> bool {
+        !self.settings.iter().any(|(name, _)| name == "DATABASE_URL")
+    }
+
+    fn into_parts(mut self) -> Parts {
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        Parts { folder, settings: std::mem::take(&mut self.settings) }
+    }
+}
+
+struct Parts {
+    folder: TempDir,
+    settings: Vec<(String, String)>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A program that ended.
+pub struct Ended {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs a command that is to end by itself.
+pub fn run(folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Ended {
+    let settings: Vec<_> = settings.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+    let output = command(folder, &settings).args(arguments).output().unwrap();
+    Ended {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Name, size and hash of every file in a folder.
+pub fn fingerprints(folder: &Path) -> Vec<String> {
+    let line = |(path, bytes): (PathBuf, Vec<u8>)| {
+        let mut hasher = DefaultHasher::new();
+        bytes.hash(&mut hasher);
+        format!("{} {} {:x}", path.file_name().unwrap().display(), bytes.len(), hasher.finish())
+    };
+    files(folder).into_iter().map(line).collect()
+}
+
+/// A folder of nobody's, with nothing of the test's own environment that the server would read.
+fn command(folder: &Path, settings: &[(String, String)]) -> Command {
+    // Without the signal for too large files, so that writing one fails as on a full disk.
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_secure-chat")]);
+    command.current_dir(folder).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.env("PORT", "0").env("RATELIMIT_ENABLED", "false");
+    command.envs(settings.iter().cloned());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn new_postgres_database() -> Option<String> {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+
+    let server = std::env::var("TEST_POSTGRES").ok()?;
+    let name = format!("test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+    let made = Command::new("psql")
+        .args([&format!("{server}/postgres"), "-qc", &format!("CREATE DATABASE {name}")])
+        .status()
+        .expect("psql is installed");
+    assert!(made.success());
+    Some(format!("{server}/{name}"))
+}
+
+/// Every file in a folder, with its bytes: see [`fingerprints`] for comparing them.
+pub fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
