@@ -169,7 +169,8 @@ fn quote(text: &str) -> String {
 
 fn request_value(request: &RequestFacts) -> Value {
     let url = format!("http://{}{}", request.host, request.path);
-    let args = form_urlencoded::parse(request.query.as_bytes()).map(|(name, value)| (name.into_owned(), value.into_owned()));
+    let args =
+        form_urlencoded::parse(request.query.as_bytes()).map(|(name, value)| (name.into_owned(), value.into_owned()));
     context! {
         method => &request.method,
         path => &request.path,

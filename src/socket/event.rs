@@ -229,10 +229,10 @@ impl Connection {
     }
 
     async fn run(&self, entry: Option<&Entry>, session: &mut Session, raw: &Raw) -> Result<Box<RawValue>> {
-        let entry = entry.ok_or_else(|| Error::NotFound("There is no such event.".into()))?;
-        if !entry.open && session.actor.is_none() {
+        if session.actor.is_none() && !entry.is_some_and(|entry| entry.open) {
             return Err(Error::Unauthenticated);
         }
+        let entry = entry.ok_or_else(|| Error::NotFound("There is no such event.".into()))?;
         let mut context = Context { app: &self.pipeline.app, conn: self.id, session };
         let handler = (entry.run)(raw.arguments()?, &mut context);
         match AssertUnwindSafe(handler).catch_unwind().await {
@@ -242,8 +242,11 @@ impl Connection {
     }
 
     fn refuse(&self, socket: &SocketRef, ack: AckSender, name: Option<&str>, error: &Error) {
-        let error = error.to_wire(name);
-        let sent = socket.emit(WireError::NAME, &error).and_then(|()| ack.send(&Refused { ok: false, error: &error }));
+        let mut error = error.to_wire(name);
+        let told = socket.emit(WireError::NAME, &error);
+        // An ack belongs to its event; it need not name it.
+        error.event = None;
+        let sent = told.and_then(|()| ack.send(&Refused { ok: false, error: &error }));
         if let Err(error) = sent {
             self.pipeline.hub.not_delivered(socket, error);
         }

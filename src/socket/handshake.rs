@@ -58,7 +58,8 @@ async fn guard(State(edge): State<Edge>, request: Request, next: Next) -> Respon
 }
 
 /// Calls the library where the request can be one of its kind.
-async fn dispatch(edge: &Edge, request: Request, next: Next) -> Response {
+async fn dispatch(edge: &Edge, mut request: Request, next: Next) -> Response {
+    add_usual_transport(&mut request);
     let query = Query::of(&request);
     if query.sid.is_none() {
         if !matches!(query.protocol.as_deref(), Some("3" | "4")) {
@@ -84,6 +85,17 @@ async fn dispatch(edge: &Edge, request: Request, next: Next) -> Response {
     match response.status() {
         StatusCode::BAD_REQUEST => translate(response, query.sid.as_deref()).await,
         _ => response,
+    }
+}
+
+/// No transport means polling, which the library wants to be told.
+fn add_usual_transport(request: &mut Request) {
+    let query = request.uri().query().unwrap_or_default();
+    if !query.split('&').any(|pair| pair.starts_with("transport=")) {
+        let uri = format!("{}?{query}&transport=polling", request.uri().path());
+        if let Ok(uri) = uri.parse() {
+            *request.uri_mut() = uri;
+        }
     }
 }
 

@@ -81,7 +81,11 @@ fn deploy(template: &str) -> (tempfile::TempDir, String, String) {
     fs::create_dir(&templates).unwrap();
     fs::create_dir(&statics).unwrap();
     fs::write(templates.join("index.html"), template).unwrap();
-    fs::write(templates.join("base.html"), "<title>{% block title %}{% endblock %}</title>{% block body %}{% endblock %}").unwrap();
+    fs::write(
+        templates.join("base.html"),
+        "<title>{% block title %}{% endblock %}</title>{% block body %}{% endblock %}",
+    )
+    .unwrap();
     fs::write(statics.join("my app.js"), "hello()").unwrap();
     let shown = |path: std::path::PathBuf| path.display().to_string();
     (folder, shown(templates), shown(statics))
@@ -97,7 +101,11 @@ async fn a_flask_page_is_rendered_as_flask_renders_it() {
          {% for message in get_flashed_messages(with_categories=true) %}{{ message }}{% endfor %}\
          {% if csrf_token() %}token{% endif %}{% endblock %}",
     );
-    let server = Server::start_with(&[("TEMPLATES_DIR", &templates), ("STATIC_DIR", &statics), ("SECRET_KEY", "hush-hush-hush")]);
+    let server = Server::start_with(&[
+        ("TEMPLATES_DIR", &templates),
+        ("STATIC_DIR", &statics),
+        ("SECRET_KEY", "hush-hush-hush"),
+    ]);
     let page = ask(&server, "GET", "/?q=%3Cb%3E+c").await;
     assert_eq!(page.status, 200, "{}", page.body);
     assert!(page.body.contains("var js = \"/static/my%20app.js?v=3\""), "{}", page.body);
@@ -117,7 +125,8 @@ async fn a_broken_template_is_explained_in_development_and_not_in_production() {
     assert_eq!(page.status, 500);
     assert!(page.body.contains("index.html, line 2"), "{}", page.body);
     assert!(page.body.contains("nowhere"), "{}", page.body);
-    let production = [("FLASK_ENV", "production"), ("SECRET_KEY", "0123456789abcdef01234"), ("TEMPLATES_DIR", &templates)];
+    let production =
+        [("FLASK_ENV", "production"), ("SECRET_KEY", "0123456789abcdef01234"), ("TEMPLATES_DIR", &templates)];
     let server = Server::start_with(&production);
     let page = ask(&server, "GET", "/").await;
     assert_eq!(page.status, 500);

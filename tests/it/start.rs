@@ -92,7 +92,11 @@ fn what_cannot_work_is_one_line_that_names_the_setting() {
         (&[("DATABASE_URL", "sqlite:///no/such/folder/chat.db")], 1, "Does the folder exist"),
         (&[("DATABASE_URL", "sqlite:///chat_data.db")], 1, "another DATABASE_URL"),
         (&[("DATABASE_URL", "sqllite:///chat.db")], 2, "DATABASE_URL (from the environment)"),
-        (&[("DATABASE_URL", "postgresql://u:p4ssword@127.0.0.1:1/chat")], 1, "cannot open the database postgresql://127.0.0.1:1/chat"),
+        (
+            &[("DATABASE_URL", "postgresql://u:p4ssword@127.0.0.1:1/chat")],
+            1,
+            "cannot open the database postgresql://127.0.0.1:1/chat",
+        ),
         (&[("STATIC_DIR", "/no/such/folder")], 2, "STATIC_DIR"),
         (&[("FLASK_ENV", "production")], 2, "SECRET_KEY"),
         (&[("CORS_ALLOWED_ORIGINS", "chat.example.org")], 2, "CORS_ALLOWED_ORIGINS"),
@@ -135,7 +139,10 @@ fn a_locked_database_is_named_as_such() {
 fn the_database_of_another_program_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let made = Command::new("python3")
-        .args(["-c", "import sqlite3; sqlite3.connect('chat_app.db').execute('CREATE TABLE users (id INTEGER, username TEXT)')"])
+        .args([
+            "-c",
+            "import sqlite3; sqlite3.connect('chat_app.db').execute('CREATE TABLE users (id INTEGER, username TEXT)')",
+        ])
         .current_dir(folder.path())
         .status()
         .unwrap();
@@ -174,7 +181,13 @@ fn config_shows_what_is_in_force_and_where_it_came_from() {
     let ended = run(folder.path(), &["config", "--ping-timeout", "30"], &[("LOG_LEVEL", "debug")]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     // The test's own environment sets PORT, which wins over .env.
-    for line in ["PORT = 0  (environment)", "PING_TIMEOUT = 30  (command line)", "LOG_LEVEL = debug  (environment)", "SECRET_KEY = (hidden)  (.env)", "PING_INTERVAL = 25  (default)"] {
+    for line in [
+        "PORT = 0  (environment)",
+        "PING_TIMEOUT = 30  (command line)",
+        "LOG_LEVEL = debug  (environment)",
+        "SECRET_KEY = (hidden)  (.env)",
+        "PING_INTERVAL = 25  (default)",
+    ] {
         assert!(ended.stdout.contains(line), "{line} in {}", ended.stdout);
     }
     assert!(!ended.stdout.contains("s3cret"));
