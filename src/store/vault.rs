@@ -152,11 +152,13 @@ pub struct StoredKey {
     pub sealed: String,
 }
 
+type ColumnKeys = HashMap<(Column, Option<RoomId>), Arc<Fernet>>;
+
 struct DataKey {
     generation: i32,
     secret: Zeroizing<[u8; 32]>,
     /// The derived Fernet keys: deriving costs more than sealing a short text.
-    columns: RwLock<HashMap<(Column, Option<RoomId>), Arc<Fernet>>>,
+    columns: RwLock<ColumnKeys>,
 }
 
 /// All generations of one data key, newest first.
