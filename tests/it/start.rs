@@ -79,13 +79,15 @@ async fn the_key_may_come_from_the_environment() {
     Client::join(&server.crash_and_restart(), "ann").await;
 }
 
+type Settings<'a> = &'a [(&'a str, &'a str)];
+
 #[test]
 fn what_cannot_work_is_one_line_that_names_the_setting() {
     let folder = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     fs::write(folder.path().join("chat_data.db"), "gAAAAABm_not_a_database".repeat(50)).unwrap();
-    let cases: &[(&[(&str, &str)], i32, &str)] = &[
+    let cases: &[(Settings, i32, &str)] = &[
         (&[("PORT", &port)], 1, "is taken by another program"),
         (&[("PORT", "five")], 2, "PORT (from the environment): \"five\" is not a port number"),
         (&[("HOST", "203.0.113.1")], 1, "HOST"),
