@@ -134,8 +134,18 @@ enum Job {
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
-    /// Whether a task works this queue off. An idle connection has none.
-    running: bool,
+    state: State,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum State {
+    /// The client may know already that it is connected, but the library would drop what we emit to it.
+    #[default]
+    Opening,
+    /// Nothing to do: no task, no memory.
+    Idle,
+    /// A task works the queue off.
+    Running,
 }
 
 /// One connection to the chat.
@@ -165,8 +175,18 @@ impl Connection {
         self.refuse(&socket, ack, raw.name().as_deref(), &error);
     }
 
+    /// From here on the connection can be spoken to: works off what came before.
+    pub fn open(self: &Arc<Self>) {
+        let mut queue = self.queue.lock().expect("queue lock");
+        if queue.state == State::Opening {
+            queue.state = State::Idle;
+            self.wake(&mut queue);
+        }
+    }
+
     /// Waits until all that the connection sent before is done, then says goodbye for it.
     pub async fn disconnected(self: Arc<Self>) {
+        self.open();
         let (done, finished) = oneshot::channel();
         self.push(Job::Disconnected { done });
         let _ = finished.await;
@@ -176,7 +196,12 @@ impl Connection {
         self.pipeline.under_way.fetch_add(1, Ordering::SeqCst);
         let mut queue = self.queue.lock().expect("queue lock");
         queue.jobs.push_back(job);
-        if !std::mem::replace(&mut queue.running, true) {
+        self.wake(&mut queue);
+    }
+
+    fn wake(self: &Arc<Self>, queue: &mut Queue) {
+        if queue.state == State::Idle && !queue.jobs.is_empty() {
+            queue.state = State::Running;
             tokio::spawn(self.clone().work_off());
         }
     }
@@ -199,8 +224,8 @@ impl Connection {
         let mut queue = self.queue.lock().expect("queue lock");
         let job = queue.jobs.pop_front();
         if job.is_none() {
-            // The lock is still held: whoever pushes next starts a new task. An idle connection keeps no memory here.
-            *queue = Queue::default();
+            // The lock is still held: whoever pushes next starts a new task.
+            *queue = Queue { jobs: VecDeque::new(), state: State::Idle };
         }
         job
     }

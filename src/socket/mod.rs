@@ -11,7 +11,7 @@ mod rooms;
 mod session;
 
 use std::convert::Infallible;
-use std::future::ready;
+use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -75,7 +75,7 @@ pub fn attach(app: Arc<App>, hub: Arc<SocketHub>) -> SocketEdge {
         }
     };
     // In the middleware, since it runs before the client hears that it is connected: no event can come too early.
-    hub.io().ns("/", (|_: SocketRef| ready(())).with(accept));
+    hub.io().ns("/", open.with(accept));
     refuse_unknown_namespaces(hub.io());
     SocketEdge { pipeline }
 }
@@ -112,18 +112,27 @@ fn accept(pipeline: &Arc<Pipeline>, socket: &SocketRef) {
         pipeline.hub.carried_by(socket.id, &peer.switch);
     }
     metrics::gauge!("secure_chat_connections").increment(1);
-    let connection = Connection::new(pipeline.clone(), conn);
-    let goodbye = connection.clone();
-    let pipeline = pipeline.clone();
-    socket.on_fallback(move |socket: SocketRef, raw: Raw, ack: AckSender| {
-        connection.receive(socket, raw, ack);
+    socket.extensions.insert(Connection::new(pipeline.clone(), conn));
+    socket.on_fallback(|socket: SocketRef, raw: Raw, ack: AckSender| {
+        connection(&socket).receive(socket, raw, ack);
         ready(())
     });
-    socket.on_disconnect(move || async move {
+    let hub = pipeline.hub.clone();
+    socket.on_disconnect(move |socket: SocketRef| async move {
         metrics::gauge!("secure_chat_connections").decrement(1);
-        goodbye.disconnected().await;
-        pipeline.hub.gone(conn);
+        connection(&socket).disconnected().await;
+        hub.gone(conn);
     });
+}
+
+/// The library calls this once it lets us emit to the socket, which can be after the client's first events.
+fn open(socket: SocketRef) -> Ready<()> {
+    connection(&socket).open();
+    ready(())
+}
+
+fn connection(socket: &SocketRef) -> Arc<Connection> {
+    socket.extensions.get().expect("an accepted socket has its connection")
 }
 
 /// As in the original: its refusal of a namespace carries no message. The library would keep each name that was ever
