@@ -13,9 +13,7 @@ const VECTORS = new URL('../vectors/main/', import.meta.url);
 describe('the original, replayed', { concurrency: 6 }, () => {
   for (const file of readdirSync(VECTORS).sort()) {
     const scenario = JSON.parse(readFileSync(new URL(file, VECTORS), 'utf8'));
-    // The client hears "transport error" where the original gives "transport close": the library answers the POST with 413.
-    const todo = scenario.name === 'huge_message_1100k_polling' && 'an oversized POST ends the session with another reason';
-    test(scenario.name, { timeout: 120_000, todo }, () => replay(scenario));
+    test(scenario.name, { timeout: 120_000 }, () => replay(scenario));
   }
 });
 

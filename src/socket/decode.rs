@@ -33,10 +33,10 @@ impl FromMessageParts<LocalAdapter> for Raw {
 
 impl Raw {
     /// The event's name, cut where it is too long to repeat.
-    pub fn name(&self) -> Option<String> {
-        let parts: Vec<&RawValue> = serde_json::from_str(&self.0).ok()?;
-        let name: Cow<str> = serde_json::from_str(parts.first()?.get()).ok()?;
-        Some(shorten(&name))
+    pub fn name(&self) -> String {
+        // The library has read it before us, from text that need not be JSON to its end.
+        let name = self.0.split('"').nth(1).unwrap_or_default();
+        shorten(name)
     }
 
     pub fn arguments(&self) -> Result<Arguments<'_>> {
@@ -79,20 +79,31 @@ fn explain(
 ) -> Error {
     let path = error.path().to_string();
     let problem = error.inner().to_string();
-    // Serde adds where in the text it was; people have no text, only fields.
-    let problem = problem.rsplit_once(" at line ").map_or(problem.as_str(), |(problem, _)| problem);
-    let missing = problem.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+    let missing = problem.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
     let field = match missing {
         Some(field) => field.to_owned(),
-        None if path == "." => return Error::Invalid { field: None, message: shorten(problem).into() },
-        None => path,
+        None if path == "." => return malformed("The argument is not well-formed JSON."),
+        None => shorten(&path),
     };
     let message = match (refusal(&field), missing) {
         (Some(sentence), _) => Cow::Borrowed(sentence),
         (None, Some(_)) => format!("{field} is missing").into(),
-        (None, None) => format!("{field}: {}", shorten(problem)).into(),
+        (None, None) => format!("{field} {}", explain_value(&problem)).into(),
     };
-    Error::Invalid { field: Some(shorten(&field)), message }
+    Error::Invalid { field: Some(field), message }
+}
+
+/// Serde's words for people. What they quote of the value is left out: it may be long, and they know what they sent.
+fn explain_value(problem: &str) -> Cow<'_, str> {
+    // Serde adds where in the text it was; people have no text, only fields.
+    let problem = problem.rsplit_once(" at line ").map_or(problem, |(problem, _)| problem);
+    if problem.starts_with("must ") {
+        return Cow::Borrowed(problem);
+    }
+    match problem.rsplit_once(", expected ") {
+        Some((_, expected)) => Cow::Owned(format!("must be {expected}")),
+        None => Cow::Borrowed("is not well-formed text"),
+    }
 }
 
 fn shorten(text: &str) -> String {

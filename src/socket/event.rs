@@ -172,7 +172,7 @@ impl Connection {
             false if self.pipeline.closing.load(Ordering::SeqCst) => Error::shutting_down(),
             false => return self.push(Job::Event { socket, raw, ack }),
         };
-        self.refuse(&socket, ack, raw.name().as_deref(), &error);
+        self.refuse(&socket, ack, &raw.name(), &error);
     }
 
     /// From here on the connection can be spoken to: works off what came before.
@@ -233,7 +233,7 @@ impl Connection {
     async fn answer(&self, session: &mut Session, socket: SocketRef, raw: Raw, ack: AckSender) {
         let started = Instant::now();
         let name = raw.name();
-        let entry = name.as_deref().and_then(|name| self.pipeline.entries.iter().find(|entry| entry.name == name));
+        let entry = self.pipeline.entries.iter().find(|entry| entry.name == name);
         let label = entry.map_or("unknown", |entry| entry.name);
         let span = tracing::debug_span!("event", name = label, conn = self.number);
         let result = self.run(entry.copied(), session, &raw).instrument(span.clone()).await;
@@ -245,7 +245,7 @@ impl Connection {
                 "ok"
             }
             Err(error) => {
-                span.in_scope(|| self.refuse(&socket, ack, name.as_deref(), &error));
+                span.in_scope(|| self.refuse(&socket, ack, &name, &error));
                 error.code()
             }
         };
@@ -266,8 +266,8 @@ impl Connection {
         }
     }
 
-    fn refuse(&self, socket: &SocketRef, ack: AckSender, name: Option<&str>, error: &Error) {
-        let mut error = error.to_wire(name);
+    fn refuse(&self, socket: &SocketRef, ack: AckSender, name: &str, error: &Error) {
+        let mut error = error.to_wire(Some(name));
         let told = socket.emit(WireError::NAME, &error);
         // An ack belongs to its event; it need not name it.
         error.event = None;

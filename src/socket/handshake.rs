@@ -1,6 +1,7 @@
 //! The HTTP side of `/socket.io/`: which pages may connect, and the refusals in python-engineio's words.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -9,9 +10,12 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS, CONTENT_TYPE, HOST, ORIGIN, UPGRADE, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN, UPGRADE,
+    VARY,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+use socketioxide::socket::Sid;
 
 use super::hub::SocketHub;
 use crate::app::App;
@@ -69,10 +73,10 @@ async fn dispatch(edge: &Edge, mut request: Request, next: Next) -> Response {
             return refusal("Invalid session None");
         }
     }
+    let session: Option<Sid> = query.sid.as_deref().and_then(|sid| sid.parse().ok());
     match query.transport.as_deref() {
         Some("polling") => {}
         Some("websocket") if request.headers().contains_key(UPGRADE) => {
-            let session = query.sid.as_deref().and_then(|sid| sid.parse().ok());
             if let (Some(session), Some(ConnectInfo(peer))) = (session, request.extensions().get::<ConnectInfo<Peer>>())
             {
                 edge.hub.carried_by(session, &peer.switch);
@@ -81,11 +85,22 @@ async fn dispatch(edge: &Edge, mut request: Request, next: Next) -> Response {
         Some("websocket") => return refusal("Invalid websocket upgrade"),
         _ => return refusal("Invalid transport"),
     }
+    if let Some(session) = session.filter(|_| is_too_large(edge, &request)) {
+        edge.hub.close_polling(session).await;
+        // Its poll is to bring the news first: then the client takes it for a closed connection, as from the original.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        return (StatusCode::PAYLOAD_TOO_LARGE, "The request is larger than MAX_HTTP_BUFFER_SIZE").into_response();
+    }
     let response = next.run(request).await;
     match response.status() {
         StatusCode::BAD_REQUEST => translate(response, query.sid.as_deref()).await,
         _ => response,
     }
+}
+
+fn is_too_large(edge: &Edge, request: &Request) -> bool {
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    request.method() == Method::POST && length.is_some_and(|length| length > edge.app.config.max_payload)
 }
 
 /// No transport means polling, which the library wants to be told.

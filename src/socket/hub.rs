@@ -88,19 +88,26 @@ impl SocketHub {
         let switch = self.switches.lock().expect("switches lock").get(&socket.id).and_then(Weak::upgrade);
         match (socket.transport_type(), switch) {
             (TransportType::Websocket, Some(switch)) => switch.cut(),
-            _ => self.close_polling(socket.id),
+            _ => {
+                let closing = self.close_polling(socket.id);
+                tokio::spawn(closing);
+            }
         }
     }
 
-    /// Does what the client would do to end its session: posts a close packet (Engine.IO protocol, revision 4).
-    fn close_polling(&self, session: Sid) {
+    /// Ends a session over polling: posts in its name a packet that the library takes for the end of it. Its poll, if
+    /// one waits, gets a close packet.
+    pub fn close_polling(&self, session: Sid) -> impl Future<Output = ()> + Send + use<> {
+        /// A message of a Socket.IO packet type that there is not.
+        const NONSENSE: &str = "49";
+
         let request = Request::builder()
             .method(Method::POST)
             .uri(format!("/socket.io/?EIO=4&transport=polling&sid={session}"))
-            .body(Body::from("1"))
+            .body(Body::from(NONSENSE))
             .expect("a request of constants and an id");
-        let service = self.service.clone();
-        tokio::spawn(async move { drop(service.oneshot(request).await) });
+        let answer = self.service.clone().oneshot(request);
+        async move { drop(answer.await) }
     }
 
     fn audience(&self, to: Audience, except: Option<ConnId>) -> Vec<SocketRef> {
