@@ -82,20 +82,28 @@ pub struct Publisher {
     steps: mpsc::UnboundedSender<Vec<Step>>,
 }
 
+/// Publications before the connections' writers get their turn. They have room for many times as many, and what has
+/// gathered by then leaves in one write.
+const TURN: usize = 32;
+
 impl Publisher {
     /// Starts the task. The queue needs no bound of its own: what is in it was counted by the writer's bounded queue.
     pub fn start(hub: Arc<dyn Fanout>) -> Self {
         let (sender, mut receiver) = mpsc::unbounded_channel::<Vec<Step>>();
         tokio::spawn(async move {
+            let mut turn = 0;
             while let Some(steps) = receiver.recv().await {
                 for step in steps {
                     match step {
                         Step::Publish(publication) => {
                             hub.carry_out(publication);
-                            // The connections' writers need their turn, or their buffers fill up.
-                            tokio::task::yield_now().await;
+                            turn += 1;
                         }
                         Step::Reply(reply) => reply(),
+                    }
+                    if turn == TURN {
+                        turn = 0;
+                        tokio::task::yield_now().await;
                     }
                 }
             }

@@ -46,9 +46,19 @@ impl CutSwitch {
         self.writer.wake();
     }
 
-    fn is_cut(&self, waker: &AtomicWaker, context: &Context<'_>) -> bool {
-        waker.register(context.waker());
-        self.cut.load(Ordering::SeqCst)
+    fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Acquire)
+    }
+
+    /// What an operation gave, or `cut` when it would wait and the switch was thrown. Only who waits needs to be woken.
+    fn unless_cut<T>(&self, waker: &AtomicWaker, context: &Context<'_>, poll: Poll<T>, cut: T) -> Poll<T> {
+        if poll.is_pending() {
+            waker.register(context.waker());
+            if self.is_cut() {
+                return Poll::Ready(cut);
+            }
+        }
+        poll
     }
 }
 
@@ -95,19 +105,21 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.switch.is_cut(&self.switch.reader, context) {
+        if self.switch.is_cut() {
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut self.tcp).poll_read(context, buffer)
+        let poll = Pin::new(&mut self.tcp).poll_read(context, buffer);
+        self.switch.unless_cut(&self.switch.reader, context, poll, Ok(()))
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.switch.is_cut(&self.switch.writer, context) {
+        if self.switch.is_cut() {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        Pin::new(&mut self.tcp).poll_write(context, bytes)
+        let poll = Pin::new(&mut self.tcp).poll_write(context, bytes);
+        self.switch.unless_cut(&self.switch.writer, context, poll, Err(io::ErrorKind::BrokenPipe.into()))
     }
 
     fn poll_write_vectored(
@@ -115,10 +127,11 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.switch.is_cut(&self.switch.writer, context) {
+        if self.switch.is_cut() {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        Pin::new(&mut self.tcp).poll_write_vectored(context, slices)
+        let poll = Pin::new(&mut self.tcp).poll_write_vectored(context, slices);
+        self.switch.unless_cut(&self.switch.writer, context, poll, Err(io::ErrorKind::BrokenPipe.into()))
     }
 
     fn is_write_vectored(&self) -> bool {

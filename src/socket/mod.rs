@@ -33,7 +33,7 @@ pub use hub::SocketHub;
 /// Packets that may wait for a connection. A reader who falls behind further than this is cut off.
 const BUFFER: usize = 1024;
 /// The first growth of a websocket's reading buffer; most packets are short.
-const READ_BUFFER: usize = 4096;
+const READ_BUFFER: usize = 1024;
 
 /// All events that clients may send.
 fn entries() -> Vec<&'static Entry> {

@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::schema::users::dsl;
+use super::statements::CountMessage;
 use super::{Column, Place, Reader, Tx};
 use crate::error::{Error, Result};
 use crate::types::{PublicKey, Timestamp, User, UserId, Username};
@@ -45,9 +46,7 @@ pub fn insert(tx: &mut Tx, user: &User) -> Result<()> {
 /// One more message of this person.
 pub fn count_message(tx: &mut Tx, user: UserId, at: Timestamp) -> Result<()> {
     let last_active = tx.seal_json(place(Column::UserLastActive, user.as_bytes()), &at.micros())?;
-    diesel::update(dsl::users.find(user.as_bytes()))
-        .set((dsl::message_count.eq(dsl::message_count + 1), dsl::last_active.eq(last_active)))
-        .execute(tx.reader.connection)?;
+    CountMessage { user: user.as_bytes(), last_active: &last_active }.execute(tx.reader.connection)?;
     Ok(())
 }
 

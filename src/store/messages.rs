@@ -4,7 +4,8 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::accounts::timestamp;
-use super::schema::{messages, rooms};
+use super::schema::messages;
+use super::statements::NextSeq;
 use super::{Column, Place, Reader, Tx};
 use crate::error::{Error, Result};
 use crate::types::{Message, MessageText, Room, RoomId, Timestamp, UserId, Username};
@@ -31,11 +32,7 @@ struct Body {
 
 /// Appends a message to its room.
 pub fn insert(tx: &mut Tx, room: &Room, new: NewMessage) -> Result<Message> {
-    // The row lock that this takes on PostgreSQL makes the order of positions the order of commits, on all nodes.
-    let seq: i64 = diesel::update(rooms::table.find(room.id.get()))
-        .set(rooms::last_seq.eq(rooms::last_seq + 1))
-        .returning(rooms::last_seq)
-        .get_result(tx.reader.connection)?;
+    let seq: i64 = NextSeq { room: room.id.get() }.get_result(tx.reader.connection)?;
     let body = Body { u: new.user, n: new.name, m: new.text, e: new.encrypted_content, t: new.at.micros() };
     let sealed = tx.seal_json(place(room.id, &seq.to_be_bytes()), &body)?;
     diesel::insert_into(messages::table)

@@ -7,6 +7,7 @@ pub mod messages;
 mod prepare;
 pub mod rooms;
 mod schema;
+mod statements;
 mod vault;
 mod writer;
 

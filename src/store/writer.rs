@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
-use diesel::Connection;
+use diesel::{Connection, RunQueryDsl};
 use tokio::sync::{mpsc, oneshot};
 
 use super::connection::{AnyConnection, connect};
+use super::statements::Savepoint;
 use super::vault::Vault;
 use super::{Reader, Tx};
 use crate::error::{Error, Result};
@@ -156,17 +157,22 @@ impl Lane {
 
 /// The write's own refusal (`Ok(Err)`) undoes its savepoint alone; a fault of the database (`Err`) undoes the transaction.
 fn run_in_savepoint(connection: &mut AnyConnection, vault: &Vault, job: &mut Job) -> Result<Result<Vec<Publication>>> {
-    let outcome = connection.transaction(|connection| {
-        let mut tx = Tx { reader: Reader { connection, vault }, publications: Vec::new() };
-        // Inside the savepoint, so that a panic undoes it as an error does.
-        match catch_unwind(AssertUnwindSafe(|| job.run(&mut tx))) {
-            Ok(result) => result.map(|()| tx.publications),
-            Err(_) => Err(Error::Internal(anyhow::anyhow!("a write panicked"))),
+    Savepoint::Begin.execute(connection)?;
+    let mut tx = Tx { reader: Reader { connection, vault }, publications: Vec::new() };
+    let result = catch_unwind(AssertUnwindSafe(|| job.run(&mut tx)))
+        .unwrap_or_else(|_| Err(Error::Internal(anyhow::anyhow!("a write panicked"))));
+    let Tx { reader, publications } = tx;
+    match result {
+        Ok(()) => {
+            Savepoint::Release.execute(reader.connection)?;
+            Ok(Ok(publications))
         }
-    });
-    match outcome {
         Err(error) if is_database_fault(&error) => Err(error),
-        outcome => Ok(outcome),
+        Err(error) => {
+            Savepoint::RollBack.execute(reader.connection)?;
+            Savepoint::Release.execute(reader.connection)?;
+            Ok(Err(error))
+        }
     }
 }
 

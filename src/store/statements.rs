@@ -1,0 +1,79 @@
+//! The few statements of every message that Diesel would prepare anew each time: updates, and what encloses a write.
+//! As query fragments of their own they stay prepared.
+
+use diesel::connection::Connection;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::{BigInt, Binary, Text};
+
+use super::connection::AnyConnection;
+
+type Backend = <AnyConnection as Connection>::Backend;
+
+/// Encloses one write of a transaction.
+pub enum Savepoint {
+    Begin,
+    Release,
+    RollBack,
+}
+
+/// Kept prepared under their SQL, not under their type: a type may stand for several statements.
+macro_rules! statement {
+    ($type:ty) => {
+        impl QueryId for $type {
+            type QueryId = ();
+            const HAS_STATIC_QUERY_ID: bool = false;
+        }
+
+        impl RunQueryDsl<AnyConnection> for $type {}
+    };
+}
+
+statement!(Savepoint);
+statement!(CountMessage<'_>);
+statement!(NextSeq);
+
+impl QueryFragment<Backend> for Savepoint {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
+        out.push_sql(match self {
+            Self::Begin => "SAVEPOINT one_write",
+            Self::Release => "RELEASE SAVEPOINT one_write",
+            Self::RollBack => "ROLLBACK TO SAVEPOINT one_write",
+        });
+        Ok(())
+    }
+}
+
+/// One more message of a person, just now.
+pub struct CountMessage<'a> {
+    pub user: &'a [u8],
+    pub last_active: &'a str,
+}
+
+impl QueryFragment<Backend> for CountMessage<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
+        out.push_sql("UPDATE users SET message_count = message_count + 1, last_active = ");
+        out.push_bind_param::<Text, _>(self.last_active)?;
+        out.push_sql(" WHERE id = ");
+        out.push_bind_param::<Binary, _>(self.user)
+    }
+}
+
+/// The next position in a room. On PostgreSQL the row stays locked until the commit, so that the order of positions is the
+/// order of commits, on all nodes.
+pub struct NextSeq {
+    pub room: i64,
+}
+
+impl QueryFragment<Backend> for NextSeq {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
+        out.push_sql("UPDATE rooms SET last_seq = last_seq + 1 WHERE id = ");
+        out.push_bind_param::<BigInt, _>(&self.room)?;
+        out.push_sql(" RETURNING last_seq");
+        Ok(())
+    }
+}
+
+impl diesel::query_builder::Query for NextSeq {
+    type SqlType = BigInt;
+}
