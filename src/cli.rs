@@ -129,7 +129,7 @@ fn explain(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
     let advice = match text.as_str() {
         text if text.contains("database is locked") => " Another program is using it: stop that one first.",
-        text if text.contains("unable to open database file") => {
+        text if text.contains("unable to open database file") || text.contains("os error") => {
             " Does the folder exist, and may this user write there? DATABASE_URL says where it is."
         }
         text if text.contains("readonly database") => " This user may not write to it.",

@@ -3,6 +3,7 @@
 //! The rules never emit by themselves. They hand [`Publication`]s over with a write, and one [`Publisher`] carries them
 //! out in commit order. So every reader of a room sees one order, the stored one, and nobody sees what a crash could lose.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -96,7 +97,10 @@ impl Publisher {
                 for step in steps {
                     match step {
                         Step::Publish(publication) => {
-                            hub.carry_out(publication);
+                            // All of the chat waits for this task: a fault in one publication must not end it.
+                            if catch_unwind(AssertUnwindSafe(|| hub.carry_out(publication))).is_err() {
+                                tracing::error!("a publication panicked");
+                            }
                             turn += 1;
                         }
                         Step::Reply(reply) => reply(),

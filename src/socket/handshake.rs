@@ -10,10 +10,10 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN, UPGRADE,
-    VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST,
+    ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE, VARY,
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use socketioxide::socket::Sid;
 
@@ -91,10 +91,26 @@ async fn dispatch(edge: &Edge, mut request: Request, next: Next) -> Response {
         tokio::time::sleep(Duration::from_millis(100)).await;
         return (StatusCode::PAYLOAD_TOO_LARGE, "The request is larger than MAX_HTTP_BUFFER_SIZE").into_response();
     }
+    if session.is_none() {
+        keep_the_needed(&mut request);
+    }
     let response = next.run(request).await;
     match response.status() {
         StatusCode::BAD_REQUEST => translate(response, query.sid.as_deref()).await,
         _ => response,
+    }
+}
+
+/// The library keeps the request that opens a session for as long as the session lives, and with each slice of it the whole
+/// buffer that it was read into: 16 KB a connection. So it gets copies, and only of what it looks at.
+fn keep_the_needed(request: &mut Request) {
+    const NEEDED: [HeaderName; 4] = [CONNECTION, UPGRADE, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION];
+
+    let copy = |value: &HeaderValue| HeaderValue::from_bytes(value.as_bytes()).ok();
+    let needed = NEEDED.into_iter().filter_map(|name| Some((name.clone(), copy(request.headers().get(&name)?)?)));
+    *request.headers_mut() = needed.collect();
+    if let Ok(uri) = request.uri().to_string().parse() {
+        *request.uri_mut() = uri;
     }
 }
 

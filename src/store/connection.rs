@@ -1,5 +1,8 @@
 //! Connections to the database: SQLite or PostgreSQL behind one type.
 
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::Context;
@@ -19,6 +22,7 @@ pub fn connect(url: &DatabaseUrl) -> anyhow::Result<AnyConnection> {
     let context = || format!("cannot open the database {}", url.describe());
     match url {
         DatabaseUrl::Sqlite(path) => {
+            make_private(path).with_context(context)?;
             let mut connection = SqliteConnection::establish(&file_uri(path, "rwc")).with_context(context)?;
             // FULL: a commit is on the disk when it returns.
             connection
@@ -48,6 +52,14 @@ pub fn connect_read_only(url: &DatabaseUrl) -> anyhow::Result<Option<AnyConnecti
         .with_context(|| format!("cannot open the database {}", url.describe()))?;
     connection.batch_execute("PRAGMA busy_timeout = 5000;")?;
     Ok(Some(AnyConnection::Sqlite(connection)))
+}
+
+/// Makes a database file that is not there yet readable for its owner alone; SQLite would let everyone read it.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// SQLite's URI form (sqlite.org/uri.html): the path's own %, ? and # must not mean anything.

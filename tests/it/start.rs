@@ -19,8 +19,10 @@ async fn the_first_start_says_in_three_lines_what_it_made() {
     assert!(lines[0].starts_with("Made the database chat_app.db (in /"), "{lines:?}");
     assert!(lines[1].starts_with("Made the key master.key"), "{lines:?}");
     assert!(lines[2].starts_with("Back up both"), "{lines:?}");
-    let mode = fs::metadata(server.folder.path().join("master.key")).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
+    for file in ["master.key", "chat_app.db"] {
+        let mode = fs::metadata(server.folder.path().join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
     assert_eq!(server.crash_and_restart().greeting, "", "the second start makes nothing");
 }
 
@@ -91,7 +93,11 @@ fn what_cannot_work_is_one_line_that_names_the_setting() {
         (&[("PORT", &port)], 1, "is taken by another program"),
         (&[("PORT", "five")], 2, "PORT (from the environment): \"five\" is not a port number"),
         (&[("HOST", "203.0.113.1")], 1, "HOST"),
-        (&[("DATABASE_URL", "sqlite:///no/such/folder/chat.db")], 1, "Does the folder exist"),
+        (
+            &[("DATABASE_URL", "sqlite:///no/such/folder/chat.db")],
+            1,
+            "Does the folder exist, and may this user write there",
+        ),
         (&[("DATABASE_URL", "sqlite:///chat_data.db")], 1, "another DATABASE_URL"),
         (&[("DATABASE_URL", "sqllite:///chat.db")], 2, "DATABASE_URL (from the environment)"),
         (
