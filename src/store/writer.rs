@@ -76,7 +76,7 @@ impl Writer {
         for connection in connections {
             let (sender, receiver) = mpsc::channel(QUEUE);
             let lane = Lane {
-                connection,
+                connection: Some(connection),
                 url: url.clone(),
                 vault: vault.clone(),
                 publisher: publisher.clone(),
@@ -109,7 +109,8 @@ impl Writer {
 }
 
 struct Lane {
-    connection: AnyConnection,
+    /// `None` after a fault: the state of such a connection is not to be trusted.
+    connection: Option<AnyConnection>,
     url: DatabaseUrl,
     vault: Arc<Vault>,
     publisher: Publisher,
@@ -124,33 +125,35 @@ impl Lane {
         while self.receiver.blocking_recv_many(&mut batch, BATCH) > 0 {
             self.waiting.fetch_sub(batch.len(), Ordering::Relaxed);
             metrics::histogram!("secure_chat_commit_batch_size").record(batch.len() as f64);
-            self.commit(std::mem::take(&mut batch));
-        }
-    }
-
-    fn commit(&mut self, mut batch: Vec<Job>) {
-        let vault = &self.vault;
-        let results = self.connection.transaction::<_, Error, _>(|connection| {
-            batch.iter_mut().map(|job| run_in_savepoint(connection, vault, job)).collect::<Result<Vec<_>>>()
-        });
-        match results {
-            Ok(results) => self.publisher.publish(steps(batch, results)),
-            Err(error) => {
-                tracing::error!(writes = batch.len(), "a transaction failed and was rolled back: {:#}", cause(&error));
-                metrics::counter!("secure_chat_commits_failed_total").increment(1);
-                for job in batch {
-                    job.reply(Err(Error::not_stored()));
-                }
-                self.reconnect();
+            let mut batch = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
+            match self.commit(&mut batch) {
+                Ok(results) => self.publisher.publish(steps(batch, results)),
+                Err(error) => self.give_up(batch, &error),
             }
         }
     }
 
-    /// After a failed transaction the connection's state is not to be trusted.
-    fn reconnect(&mut self) {
-        match connect(&self.url) {
-            Ok(connection) => self.connection = connection,
-            Err(error) => tracing::error!("the database cannot be reached: {error:#}"),
+    fn commit(&mut self, batch: &mut [Job]) -> anyhow::Result<Vec<Result<Vec<Publication>>>> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            None => self.connection.insert(connect(&self.url)?),
+        };
+        let vault = &self.vault;
+        let results = connection.transaction::<_, Error, _>(|connection| {
+            batch.iter_mut().map(|job| run_in_savepoint(connection, vault, job)).collect::<Result<Vec<_>>>()
+        });
+        results.map_err(|error| match error {
+            Error::Internal(cause) => cause,
+            other => anyhow::anyhow!("{other}"),
+        })
+    }
+
+    fn give_up(&mut self, batch: Vec<Job>, error: &anyhow::Error) {
+        tracing::error!(writes = batch.len(), "a transaction failed and was rolled back: {error:#}");
+        metrics::counter!("secure_chat_commits_failed_total").increment(1);
+        self.connection = None;
+        for job in batch {
+            job.reply(Err(Error::not_stored()));
         }
     }
 }
@@ -178,13 +181,6 @@ fn run_in_savepoint(connection: &mut AnyConnection, vault: &Vault, job: &mut Job
 
 fn is_database_fault(error: &Error) -> bool {
     matches!(error, Error::Internal(cause) if cause.downcast_ref::<diesel::result::Error>().is_some())
-}
-
-fn cause(error: &Error) -> String {
-    match error {
-        Error::Internal(cause) => format!("{cause:#}"),
-        other => other.to_string(),
-    }
 }
 
 fn steps(batch: Vec<Job>, results: Vec<Result<Vec<Publication>>>) -> Vec<Step> {
