@@ -1,14 +1,18 @@
 //! All shared state of a running server, built once and handed to every edge. There are no globals.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
 
 use chrono::{DateTime, Utc};
 
 use crate::config::Config;
 use crate::hub::{Fanout, Publisher};
+use crate::limits::Limits;
 use crate::passwords::Passwords;
+use crate::pressure::Pressure;
+use crate::signer::Signer;
 use crate::store::Db;
-use crate::types::Timestamp;
+use crate::types::{Network, Timestamp};
 
 pub struct App {
     pub config: Config,
@@ -16,12 +20,30 @@ pub struct App {
     pub hub: Arc<dyn Fanout>,
     pub publisher: Publisher,
     pub passwords: Passwords,
+    pub limits: Arc<Limits>,
+    pub pressure: Pressure,
+    pub signer: Arc<Signer>,
     pub clock: Arc<dyn Clock>,
+    /// Networks that may not come in, and until when, as the database has them: asked for at every connection.
+    pub banned_networks: RwLock<HashMap<Network, i64>>,
 }
 
 impl App {
     pub fn now(&self) -> Timestamp {
         self.clock.now().into()
+    }
+
+    /// In microseconds since 1970-01-01 UTC.
+    pub fn banned_until(&self, network: Network) -> Option<i64> {
+        self.banned_networks.read().expect("bans lock").get(&network).copied()
+    }
+
+    pub fn set_banned_networks(&self, bans: HashMap<Network, i64>) {
+        *self.banned_networks.write().expect("bans lock") = bans;
+    }
+
+    pub fn add_banned_networks(&self, bans: impl Iterator<Item = (Network, i64)>) {
+        self.banned_networks.write().expect("bans lock").extend(bans);
     }
 }
 

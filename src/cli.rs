@@ -1,14 +1,20 @@
 //! The command line.
 
 use std::collections::HashMap;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Arg, ArgMatches, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::app::App;
+use crate::chat::operator;
 use crate::config::{Config, SETTINGS};
+use crate::error::Error;
+use crate::server::Started;
 use crate::store::{OpenError, Prepared};
+use crate::types::{NewPassword, Role, Username};
 use crate::{server, telemetry};
 
 /// Exit codes: what went wrong, for scripts. 2 is also clap's for a wrong command line.
@@ -26,6 +32,7 @@ pub fn run() -> ExitCode {
     };
     match name {
         "config" => show(&config),
+        "user" | "audit" => operate(config, options),
         _ => serve(config),
     }
 }
@@ -49,6 +56,140 @@ fn command() -> Command {
         .args(settings)
         .subcommand(Command::new("serve").about("Run the server (what happens without a command)"))
         .subcommand(Command::new("config").about("Show the settings in force and where each came from"))
+        .subcommand(user_command())
+        .subcommand(
+            Command::new("audit")
+                .about("The log of who did what to whom")
+                .subcommand_required(true)
+                .subcommand(Command::new("verify").about("Check that no entry was changed, removed or put in between")),
+        )
+}
+
+fn user_command() -> Command {
+    let name = || Arg::new("name").value_name("NAME").required(true);
+    let role = || Arg::new("role").value_name("ROLE").value_parser(["member", "moderator", "admin", "owner"]);
+    let password = || {
+        Arg::new("password-file")
+            .long("password-file")
+            .value_name("FILE")
+            .help("Read the password from the first line of a file; without it, it is asked for")
+    };
+    Command::new("user")
+        .about("Accounts, from the shell; also while the server runs")
+        .subcommand_required(true)
+        .subcommand(
+            Command::new("create")
+                .about("Make an account")
+                .arg(name())
+                .arg(role().long("role").default_value("member"))
+                .arg(password()),
+        )
+        .subcommand(Command::new("set-role").about("Give an account a role").arg(name()).arg(role().required(true)))
+        .subcommand(
+            Command::new("reset-password")
+                .about("Set a new password, remove the second factor, end all sessions")
+                .arg(name())
+                .arg(password()),
+        )
+        .subcommand(Command::new("disable").about("Close an account and end its sessions").arg(name()))
+        .subcommand(Command::new("enable").about("Open a closed account again").arg(name()))
+        .subcommand(Command::new("list").about("Show all accounts"))
+}
+
+/// Runs a command of the operator on the database.
+fn operate(config: Config, options: &ArgMatches) -> ExitCode {
+    telemetry::start_logging(&config);
+    let Some((command, arguments)) = options.subcommand() else { return ExitCode::from(BAD_SETTING) };
+    let prepared = match server::prepare(&config) {
+        Ok(prepared) => prepared,
+        Err(OpenError::Key(error)) => return fail(&error, BAD_KEY),
+        Err(OpenError::Database(error)) => return fail(&explain(&error), FAILED),
+    };
+    let done = tokio::runtime::Runtime::new().map_err(Into::into).and_then(|runtime| {
+        runtime.block_on(async {
+            let app = server::build_alone(config, prepared)?;
+            let done = operator_command(&app, command, arguments).await;
+            app.db.close();
+            done
+        })
+    });
+    match done {
+        Ok(line) => {
+            say(&line);
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&format!("{error:#}"), FAILED),
+    }
+}
+
+/// What to say when it is done.
+async fn operator_command(app: &App, command: &str, arguments: &ArgMatches) -> anyhow::Result<String> {
+    let text = |name| arguments.get_one::<String>(name).cloned().unwrap_or_default();
+    let name = || Username::try_from(text("name")).map_err(|problem| anyhow::anyhow!("the name {problem}"));
+    let role = || {
+        let role = Role::ALL.into_iter().find(|role| role.name() == text("role"));
+        role.ok_or_else(|| anyhow::anyhow!("there is no such role"))
+    };
+    let told = |error: Error| match error {
+        Error::Internal(cause) => cause,
+        error => anyhow::anyhow!("{error}"),
+    };
+    match command {
+        "create" => {
+            let password = password(arguments)?;
+            operator::create(app, name()?, role()?, password).await.map_err(told)?;
+            Ok(format!("Made the account {} ({}).", text("name"), text("role")))
+        }
+        "set-role" => {
+            operator::set_role(app, name()?, role()?).await.map_err(told)?;
+            Ok(format!("{} is {} now.", text("name"), text("role")))
+        }
+        "reset-password" => {
+            let password = password(arguments)?;
+            operator::reset_password(app, name()?, password).await.map_err(told)?;
+            Ok(format!("{} has a new password and no second factor; all sessions have ended.", text("name")))
+        }
+        "disable" | "enable" => {
+            operator::set_disabled(app, name()?, command == "disable").await.map_err(told)?;
+            Ok(format!("{} is {command}d.", text("name")))
+        }
+        "verify" => match operator::verify_audit_log(app).await.map_err(told)? {
+            Ok(count) => Ok(format!("The audit log is whole: {count} entries, each linked to the one before.")),
+            Err(problem) => anyhow::bail!("the audit log has been tampered with or damaged: {problem}."),
+        },
+        _ => {
+            let accounts = operator::list(app).await.map_err(told)?;
+            let lines = accounts.iter().map(|account| {
+                let states = [(account.disabled, "disabled"), (account.second_factor, "second factor")];
+                let states: Vec<_> = states.iter().filter(|(is, _)| *is).map(|(_, word)| *word).collect();
+                format!("{:<10} {} {}", account.role.name(), account.username.as_str(), states.join(", "))
+                    .trim_end()
+                    .to_owned()
+            });
+            Ok(lines.collect::<Vec<_>>().join("\n"))
+        }
+    }
+}
+
+/// From a file, from the person at the terminal, or from what is piped in. Never from the command line: others see that.
+fn password(arguments: &ArgMatches) -> anyhow::Result<NewPassword> {
+    let text = match arguments.get_one::<String>("password-file") {
+        Some(file) => {
+            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?;
+            text.lines().next().unwrap_or_default().to_owned()
+        }
+        None if std::io::stdin().is_terminal() => {
+            let password = rpassword::prompt_password("Password: ")?;
+            anyhow::ensure!(password == rpassword::prompt_password("Again: ")?, "these are two different passwords");
+            password
+        }
+        None => {
+            let mut line = String::new();
+            std::io::stdin().read_line(&mut line)?;
+            line.trim_end_matches(['\r', '\n']).to_owned()
+        }
+    };
+    NewPassword::try_from(text).map_err(|problem| anyhow::anyhow!("the password {problem}"))
 }
 
 fn given_settings(matches: &ArgMatches, options: &ArgMatches) -> HashMap<&'static str, String> {
@@ -102,14 +243,29 @@ async fn run_server(config: Config, prepared: Prepared) -> anyhow::Result<()> {
         say(&format!("Metrics are at http://{addr}/metrics"));
     }
     announce(&prepared, &config);
-    say(&format!("secure-chat listens on http://{}", listener.local_addr()?));
     let shutdown = async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
     };
-    server::run(config, prepared, listener, shutdown).await
+    server::run(config, prepared, listener, say_started, shutdown).await
+}
+
+/// Where it listens; and on a server without an owner, how to become it.
+fn say_started(started: Started) {
+    if let Some(invite) = started.owner_invite {
+        let host = match started.addr.ip() {
+            ip if ip.is_loopback() || ip.is_unspecified() => "localhost".to_owned(),
+            _ => started.addr.ip().to_string(),
+        };
+        let port = started.addr.port();
+        say(&format!(
+            "Nobody owns this server yet. Whoever opens this link first, within 30 minutes, does: http://{host}:{port}/account#invite={}",
+            invite.as_str()
+        ));
+    }
+    say(&format!("secure-chat listens on http://{}", started.addr));
 }
 
 /// At the first start: what was made, where, and what to back up.

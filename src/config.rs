@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use zeroize::Zeroizing;
 
-use crate::types::{DatabaseUrl, KeySource, random_bytes};
+use crate::types::{DatabaseUrl, KeySource, Rate};
 
 /// A setting as people see it.
 pub struct Setting {
@@ -39,7 +40,7 @@ pub const SETTINGS: &[Setting] = &[
         "development",
         "development or production; production wants a SECRET_KEY and shows no details of errors",
     ),
-    secret("SECRET_KEY", "Signs what browsers hold (in development made anew at each start)"),
+    secret("SECRET_KEY", "Goes into what browsers hold: who changes it ends all sessions"),
     setting(
         "DATABASE_URL",
         "sqlite:///chat_app.db",
@@ -51,7 +52,25 @@ pub const SETTINGS: &[Setting] = &[
     setting("TEMPLATES_DIR", "", "Folder of index.html (default: ./templates where it exists, else the built-in page)"),
     setting("CORS_ALLOWED_ORIGINS", "", "Origins besides our own that may connect, separated by commas; * for all"),
     setting("GUEST_ACCESS", "open", "open: anyone may type a name and chat; off: accounts only"),
+    setting(
+        "REGISTRATION",
+        "open",
+        "Who may make an account: open (anyone), invite (who has a link) or closed (nobody)",
+    ),
+    setting("ADMIN_REQUIRE_2FA", "false", "Whether owners and admins have their rights only with a second factor"),
+    setting("PERMANENT_SESSION_LIFETIME", "2678400", "Seconds after which one must log in again"),
+    setting("SESSION_IDLE_TIMEOUT", "604800", "Seconds without a visit after which one must log in again"),
+    setting("SESSION_COOKIE_SECURE", "", "true: cookies over HTTPS alone (default: where the page came over HTTPS)"),
+    setting("TRUSTED_PROXIES", "", "Proxies whose X-Forwarded-For is believed, such as 127.0.0.1, 10.0.0.0/8"),
     setting("RATELIMIT_ENABLED", "true", "Limits of how often one may do what; false for load tests"),
+    setting("RATELIMIT_MESSAGES", "5/s burst 20", "Messages of one person"),
+    setting("RATELIMIT_LOGINS", "3/m burst 5", "Failed logins to one account, and from one address"),
+    setting("RATELIMIT_ROOM_PASSWORDS", "1/m burst 5", "Wrong group passwords of one person, and from one address"),
+    setting("RATELIMIT_REGISTRATIONS", "3/h", "New accounts from one address (those by invitation do not count)"),
+    setting("RATELIMIT_ROOMS", "5/h", "New groups of one person"),
+    setting("MAX_SOCKETS_PER_ACCOUNT", "20", "Connections that one account may have"),
+    setting("MAX_SOCKETS_PER_ADDRESS", "100", "Connections that one address may have"),
+    setting("JOIN_TIMEOUT", "30", "Seconds after which a connection that has not joined the chat is closed"),
     secret("REDIS_URL", "For installations of several machines"),
     setting("LOG_LEVEL", "info", "error, warn, info, debug or trace"),
     setting("LOG_FORMAT", "text", "text or json"),
@@ -105,12 +124,46 @@ pub enum AllowedOrigins {
     List(Vec<String>),
 }
 
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    Open,
+    Invite,
+    Closed,
+}
+
+/// How often one may do what.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub sends: Rate,
+    pub logins: Rate,
+    pub room_passwords: Rate,
+    pub registrations: Rate,
+    pub rooms: Rate,
+}
+
+/// How many connections there may be.
+#[derive(Clone, Copy, Debug)]
+pub struct SocketLimits {
+    pub per_account: usize,
+    pub per_address: usize,
+    pub join_timeout: Duration,
+}
+
+/// How long a login lasts.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionLife {
+    pub total: Duration,
+    pub idle: Duration,
+}
+
 /// The settings in force. Its `Debug` shows no secret.
 #[derive(Clone)]
 pub struct Config {
     pub host: IpAddr,
     pub port: u16,
     pub production: bool,
+    /// Empty where there is none.
     pub secret_key: Zeroizing<Vec<u8>>,
     pub database: DatabaseUrl,
     pub master_key: KeySource,
@@ -118,7 +171,15 @@ pub struct Config {
     pub templates_dir: Option<PathBuf>,
     pub allowed_origins: AllowedOrigins,
     pub guests: bool,
-    pub rate_limits: bool,
+    pub registration: Registration,
+    pub admins_need_second_factor: bool,
+    pub session_life: SessionLife,
+    /// `None`: as the page came.
+    pub secure_cookies: Option<bool>,
+    pub trusted_proxies: Vec<IpNet>,
+    /// `None` where RATELIMIT_ENABLED is false.
+    pub limits: Option<Limits>,
+    pub socket_limits: Option<SocketLimits>,
     pub log_level: tracing::Level,
     pub log_format: LogFormat,
     pub metrics_addr: Option<std::net::SocketAddr>,
@@ -220,6 +281,11 @@ impl Values {
         self.between(name, 1, 3600).map(|seconds| Duration::from_secs(seconds as u64))
     }
 
+    /// How long something lasts that outlives a visit: up to ten years, in seconds.
+    fn life(&self, name: &'static str) -> Result<Duration, ConfigError> {
+        self.between(name, 1, 315_360_000).map(|seconds| Duration::from_secs(seconds as u64))
+    }
+
     /// A folder that must exist, or else the one of that name in the working folder where there is one.
     fn folder(&self, name: &'static str, usual: &str) -> Result<Option<PathBuf>, ConfigError> {
         let value = self.get(name);
@@ -253,7 +319,22 @@ impl Values {
             templates_dir: self.folder("TEMPLATES_DIR", "templates")?,
             allowed_origins: self.allowed_origins()?,
             guests: self.choice("GUEST_ACCESS", &[("open", true), ("off", false)])?,
-            rate_limits: self.switch("RATELIMIT_ENABLED")?,
+            registration: self.choice(
+                "REGISTRATION",
+                &[("open", Registration::Open), ("invite", Registration::Invite), ("closed", Registration::Closed)],
+            )?,
+            admins_need_second_factor: self.switch("ADMIN_REQUIRE_2FA")?,
+            session_life: SessionLife {
+                total: self.life("PERMANENT_SESSION_LIFETIME")?,
+                idle: self.life("SESSION_IDLE_TIMEOUT")?,
+            },
+            secure_cookies: match self.get("SESSION_COOKIE_SECURE") {
+                "" => None,
+                _ => Some(self.switch("SESSION_COOKIE_SECURE")?),
+            },
+            trusted_proxies: self.trusted_proxies()?,
+            limits: self.limits()?,
+            socket_limits: self.socket_limits()?,
             log_level: self.parse("LOG_LEVEL", "one of error, warn, info, debug, trace")?,
             log_format: self.choice("LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
             metrics_addr: match self.get("METRICS_ADDR") {
@@ -323,10 +404,44 @@ impl Values {
         if production && (WELL_KNOWN.contains(&value.to_lowercase().as_str()) || value.len() < 16) {
             return Err(self.error("SECRET_KEY", format!("this one is well known or too short to be a secret; {HELP}")));
         }
-        Ok(Zeroizing::new(match value {
-            "" => random_bytes::<32>().to_vec(),
-            _ => value.as_bytes().to_vec(),
-        }))
+        Ok(Zeroizing::new(value.as_bytes().to_vec()))
+    }
+
+    fn limits(&self) -> Result<Option<Limits>, ConfigError> {
+        let rate = |name| self.parse(name, "a rate such as 5/s, 3/m, 10/h or 5/s burst 20");
+        let limits = Limits {
+            sends: rate("RATELIMIT_MESSAGES")?,
+            logins: rate("RATELIMIT_LOGINS")?,
+            room_passwords: rate("RATELIMIT_ROOM_PASSWORDS")?,
+            registrations: rate("RATELIMIT_REGISTRATIONS")?,
+            rooms: rate("RATELIMIT_ROOMS")?,
+        };
+        Ok(self.switch("RATELIMIT_ENABLED")?.then_some(limits))
+    }
+
+    fn socket_limits(&self) -> Result<Option<SocketLimits>, ConfigError> {
+        let limits = SocketLimits {
+            per_account: self.between("MAX_SOCKETS_PER_ACCOUNT", 1, 1_000_000)?,
+            per_address: self.between("MAX_SOCKETS_PER_ADDRESS", 1, 1_000_000)?,
+            join_timeout: self.seconds("JOIN_TIMEOUT")?,
+        };
+        Ok(self.switch("RATELIMIT_ENABLED")?.then_some(limits))
+    }
+
+    fn trusted_proxies(&self) -> Result<Vec<IpNet>, ConfigError> {
+        let value = self.get("TRUSTED_PROXIES");
+        let network = |text: &str| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        let words = value.split(',').map(str::trim).filter(|word| !word.is_empty());
+        words
+            .map(|word| {
+                network(word).map_err(|_| {
+                    self.error(
+                        "TRUSTED_PROXIES",
+                        format!("\"{word}\" is neither an IP address nor a network such as 10.0.0.0/8"),
+                    )
+                })
+            })
+            .collect()
     }
 
     fn master_key(&self) -> KeySource {

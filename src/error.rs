@@ -13,8 +13,12 @@ type Text = Cow<'static, str>;
 pub enum Error {
     #[error("{message}")]
     Invalid { field: Option<String>, message: Text },
-    #[error("Say who you are first: send join_chat with a username.")]
-    Unauthenticated,
+    /// Nobody knows who it is, or what was shown to prove it is not right.
+    #[error("{0}")]
+    Unauthenticated(Text),
+    /// The password is right, and a code of the second factor is missing or wrong.
+    #[error("{0}")]
+    CodeNeeded(Text),
     #[error("{0}")]
     Forbidden(Text),
     #[error("{0}")]
@@ -55,6 +59,10 @@ impl Error {
         Self::Internal(cause.into())
     }
 
+    pub fn not_joined() -> Self {
+        Self::Unauthenticated("Say who you are first: send join_chat with a username.".into())
+    }
+
     /// What a client hears when its work waited too long in a full queue or could not be committed.
     pub fn not_stored() -> Self {
         Self::Unavailable("The server could not store this now; nothing was changed. Try again.".into())
@@ -68,7 +76,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Invalid { .. } => "invalid",
-            Self::Unauthenticated => "unauthenticated",
+            Self::Unauthenticated(_) | Self::CodeNeeded(_) => "unauthenticated",
             Self::Forbidden(_) => "forbidden",
             Self::NotFound(_) => "not_found",
             Self::Conflict(_) => "conflict",
@@ -84,7 +92,7 @@ impl Error {
         use http::StatusCode;
         match self {
             Self::Invalid { .. } => StatusCode::BAD_REQUEST,
-            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Unauthenticated(_) | Self::CodeNeeded(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Conflict(_) => StatusCode::CONFLICT,
@@ -100,6 +108,7 @@ impl Error {
         let (field, retry_ms) = match self {
             Self::Invalid { field, .. } => (field.clone(), None),
             Self::TooLarge { field, .. } => (Some(field.to_string()), None),
+            Self::CodeNeeded(_) => (Some("code".into()), None),
             Self::TooMany { retry_ms } => (None, Some(*retry_ms)),
             Self::Internal(cause) => {
                 tracing::error!(event, "internal error: {cause:#}");

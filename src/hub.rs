@@ -3,6 +3,7 @@
 //! The rules never emit by themselves. They hand [`Publication`]s over with a write, and one [`Publisher`] carries them
 //! out in commit order. So every reader of a room sees one order, the stored one, and nobody sees what a crash could lose.
 
+use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::types::{ConnId, RoomId, UserId};
+use crate::types::{ConnId, Identity, Network, RoomId, RoomName, SessionId, UserId};
 
 /// An event that the server sends.
 pub trait Outbound: Serialize {
@@ -18,13 +19,24 @@ pub trait Outbound: Serialize {
 }
 
 /// A set of connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Audience {
     /// Every connection, also of those who have not joined the chat.
     Everyone,
     Room(RoomId),
-    User(UserId),
+    Person(Identity),
+    Session(SessionId),
     Conn(ConnId),
+}
+
+/// Whom a connection speaks for, and what it does not want to hear.
+#[derive(Clone, Debug)]
+pub struct Ear {
+    pub user: UserId,
+    pub identity: Identity,
+    pub session: Option<SessionId>,
+    /// Those whom the person has blocked.
+    pub hidden: HashSet<Identity>,
 }
 
 /// Something to carry out after a commit.
@@ -32,6 +44,8 @@ pub enum Publication {
     Emit {
         to: Audience,
         except: Option<ConnId>,
+        /// Who blocked this author does not get it.
+        author: Option<Identity>,
         event: &'static str,
         payload: Box<RawValue>,
     },
@@ -39,15 +53,31 @@ pub enum Publication {
     Join {
         conn: ConnId,
         room: RoomId,
+        name: RoomName,
     },
     Leave {
-        conn: ConnId,
+        conns: Audience,
         room: RoomId,
     },
     /// The connection speaks for this person from here on, and for nobody else.
     Identify {
         conn: ConnId,
-        user: UserId,
+        ear: Ear,
+    },
+    /// The connection speaks for nobody any more and hears no room.
+    Forget {
+        conn: ConnId,
+    },
+    /// `by` wants to hear nothing of `author` any more, or something again.
+    Hide {
+        by: Identity,
+        author: Identity,
+        hidden: bool,
+    },
+    /// Ends connections for good: their clients do not come back by themselves.
+    Disconnect {
+        conns: Audience,
+        except: Option<ConnId>,
     },
 }
 
@@ -58,16 +88,65 @@ impl Publication {
 
     /// To all of `to` but that one connection.
     pub fn emit_except<E: Outbound>(to: Audience, except: Option<ConnId>, event: &E) -> Self {
-        let payload = serde_json::value::to_raw_value(event).expect("outgoing events have string keys");
-        Self::Emit { to, except, event: E::NAME, payload }
+        Self::Emit { to, except, author: None, event: E::NAME, payload: encode(event) }
     }
+
+    /// To all of `to` who have not blocked the author.
+    pub fn emit_of<E: Outbound>(author: Identity, to: Audience, event: &E) -> Self {
+        Self::Emit { to, except: None, author: Some(author), event: E::NAME, payload: encode(event) }
+    }
+}
+
+fn encode<E: Outbound>(event: &E) -> Box<RawValue> {
+    serde_json::value::to_raw_value(event).expect("outgoing events have string keys")
 }
 
 /// Carries events to connections, on this node and, with a cluster, on the others.
 pub trait Fanout: Send + Sync {
     fn carry_out(&self, publication: Publication);
-    /// Whether the person has a connection.
-    fn is_present(&self, user: UserId) -> bool;
+    /// Whether this very user has a connection: a guest of the same name is another user.
+    fn is_present(&self, identity: &Identity, user: UserId) -> bool;
+    /// The networks that the person's connections come from.
+    fn networks_of(&self, identity: &Identity) -> Vec<Network>;
+    /// How many connections the person has.
+    fn connections_of(&self, identity: &Identity) -> usize;
+    /// The sessions that have a connection on this node.
+    fn sessions(&self) -> Vec<SessionId>;
+    /// The rooms that the connection hears.
+    fn rooms_of(&self, conn: ConnId) -> BTreeMap<RoomId, RoomName>;
+    /// The connection has gone: forgets it. The rooms that it heard.
+    fn remove(&self, conn: ConnId) -> BTreeMap<RoomId, RoomName>;
+}
+
+/// A hub without connections: for commands that write and have nobody to tell.
+pub struct Nobody;
+
+impl Fanout for Nobody {
+    fn carry_out(&self, _: Publication) {}
+
+    fn is_present(&self, _: &Identity, _: UserId) -> bool {
+        false
+    }
+
+    fn networks_of(&self, _: &Identity) -> Vec<Network> {
+        Vec::new()
+    }
+
+    fn connections_of(&self, _: &Identity) -> usize {
+        0
+    }
+
+    fn sessions(&self) -> Vec<SessionId> {
+        Vec::new()
+    }
+
+    fn rooms_of(&self, _: ConnId) -> BTreeMap<RoomId, RoomName> {
+        BTreeMap::new()
+    }
+
+    fn remove(&self, _: ConnId) -> BTreeMap<RoomId, RoomName> {
+        BTreeMap::new()
+    }
 }
 
 /// What a commit leaves to be done, in order.

@@ -6,9 +6,9 @@
 //!                                └───────────┬───────┴─────────────────┘
 //!  RULES  know the product             chat/*   ◄─ policy (private to chat)
 //!                                   ┌────┼─────────┐
-//!  MEANS                         store/* │ passwords · hub (trait)   ◄ vault (private to store); socket/ implements hub
+//!  MEANS                         store/* │ passwords · limits · pressure · signer · hub (trait)   ◄ vault (private to store); socket/ implements hub
 //!                                   └────┼─────────┘
-//!  LEAVES                        types/*  error  config  telemetry  listener
+//!  LEAVES                        types/*  error  decode  config  telemetry  listener  visitor
 //! ```
 //! Arrows point down only; `tests/it/tidy.rs` checks it.
 //!
@@ -20,14 +20,19 @@ pub mod app;
 mod chat;
 pub mod cli;
 pub mod config;
+mod decode;
 mod error;
 mod flask;
 mod http;
 mod hub;
+mod limits;
 mod listener;
 mod passwords;
+mod pressure;
 pub mod server;
+mod signer;
 mod socket;
 mod store;
 mod telemetry;
 mod types;
+mod visitor;

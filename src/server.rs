@@ -1,7 +1,8 @@
 //! Composition: builds the app, attaches the edges, runs until told to stop, and stops in order.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -9,11 +10,15 @@ use tokio::sync::oneshot;
 
 use crate::app::{App, Clock, SystemClock};
 use crate::config::Config;
-use crate::hub::Publisher;
+use crate::hub::{Fanout, Nobody, Publisher};
+use crate::limits::Limits;
 use crate::listener::{Listener, Peer};
 use crate::passwords::Passwords;
+use crate::pressure::Pressure;
+use crate::signer::Signer;
 use crate::store::{self, Db, OpenError, Prepared};
-use crate::{http, socket};
+use crate::types::{DatabaseUrl, Token};
+use crate::{chat, http, socket};
 
 /// How long what was accepted may take to be answered, when the server stops.
 const FINISHING: Duration = Duration::from_secs(3);
@@ -25,26 +30,34 @@ pub fn prepare(config: &Config) -> Result<Prepared, OpenError> {
     store::prepare(config.database.clone(), &config.master_key, SystemClock.now().into())
 }
 
+/// What there is to announce.
+pub struct Started {
+    pub addr: SocketAddr,
+    /// Opens the page that makes the owner's account, on a server that has none.
+    pub owner_invite: Option<Token>,
+}
+
 /// Serves until `shutdown` is done; then takes no new work, commits and acknowledges what it has accepted, closes every
 /// connection, and returns within 5 s.
 pub async fn run(
     config: Config,
     prepared: Prepared,
     listener: TcpListener,
+    started: impl FnOnce(Started),
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let hub = socket::build(&config);
     let publisher = Publisher::start(hub.clone());
-    let app = Arc::new(App {
-        db: Db::start(prepared, publisher.clone())?,
-        config,
-        hub: hub.clone(),
-        publisher,
-        passwords: Passwords::new(),
-        clock: Arc::new(SystemClock),
-    });
+    let app = Arc::new(build(config, prepared, hub.clone(), publisher)?);
     let edge = socket::attach(app.clone(), hub);
     let router = http::router(app.clone(), edge.router());
+    let owner_invite = chat::invites::owner_link(&app).await.unwrap_or_else(|error| {
+        tracing::warn!("no link for the owner could be made: {error}");
+        None
+    });
+    started(Started { addr: listener.local_addr()?, owner_invite });
+    tokio::spawn(chat::sessions::watch(app.clone()));
+    tokio::spawn(watch_pressure(app.clone()));
 
     let (stop, stopping) = oneshot::channel::<()>();
     let service = router.into_make_service_with_connect_info::<Peer>();
@@ -64,6 +77,38 @@ pub async fn run(
     let _ = tokio::time::timeout(CLOSING, server).await;
     tokio::task::spawn_blocking(move || app.db.close()).await?;
     Ok(())
+}
+
+/// The shared state without a server around it: for commands.
+pub fn build_alone(config: Config, prepared: Prepared) -> anyhow::Result<App> {
+    let hub = Arc::new(Nobody);
+    build(config, prepared, hub.clone(), Publisher::start(hub))
+}
+
+fn build(config: Config, prepared: Prepared, hub: Arc<dyn Fanout>, publisher: Publisher) -> anyhow::Result<App> {
+    let db = Db::start(prepared, publisher.clone())?;
+    let signer = Signer::new(db.derive("signer", &config.secret_key)?);
+    Ok(App {
+        limits: Arc::new(Limits::new(config.limits)),
+        db,
+        hub,
+        publisher,
+        passwords: Passwords::new(),
+        pressure: Pressure::default(),
+        signer: Arc::new(signer),
+        clock: Arc::new(SystemClock),
+        banned_networks: RwLock::default(),
+        config,
+    })
+}
+
+async fn watch_pressure(app: Arc<App>) {
+    let folder = match &app.config.database {
+        DatabaseUrl::Sqlite(path) => Some(path.parent().filter(|folder| !folder.as_os_str().is_empty())),
+        DatabaseUrl::Postgres(_) => None,
+    };
+    let folder = folder.map(|folder| folder.unwrap_or(Path::new(".")).to_owned());
+    app.pressure.watch(folder, || app.db.queue_percent()).await;
 }
 
 /// Takes the port, or says in one line why not.

@@ -1,94 +1,330 @@
-//! Coming in, and what a person has done.
+//! Accounts: making one, signing in, changing the password, roles, and the end of an account.
 
 use serde::Serialize;
 
-use super::policy;
+use super::facts::{Facts, account_of};
+use super::policy::{self, Action};
+use super::sessions::{self, SignedIn};
+use super::{audit, invites, second_factor};
 use crate::app::App;
-use crate::error::Result;
-use crate::hub::{Audience, Outbound, Publication};
-use crate::store::{self, accounts, rooms};
-use crate::types::{Actor, ConnId, Message, PublicKey, Role, RoomId, RoomName, Timestamp, User, UserId, Username};
+use crate::config::Registration;
+use crate::error::{Error, Result};
+use crate::hub::Audience;
+use crate::passwords::Verdict;
+use crate::store::accounts::{self, Account};
+use crate::store::{Lane, Tx, people};
+use crate::types::{
+    Actor, Identity, NameKey, Network, NewPassword, Password, PublicKey, Reason, Role, Timestamp, Token, User, UserId,
+    Username,
+};
+use crate::visitor::Visitor;
 
-/// Messages that come with a room.
-pub(super) const RECENT: i64 = 50;
-
-/// To who came in: who one is, and what there is.
-#[derive(Serialize)]
-pub struct ChatJoined {
-    user_id: UserId,
-    username: Username,
-    public_messages: Vec<Message>,
-    available_groups: Vec<RoomName>,
+/// What somebody gives to make an account.
+pub struct NewAccount {
+    pub name: Username,
+    pub password: NewPassword,
+    pub public_key: Option<PublicKey>,
+    pub invite: Option<Token>,
 }
 
-impl Outbound for ChatJoined {
-    const NAME: &'static str = "chat_joined";
-}
-
-/// To who asked.
-#[derive(Serialize)]
-pub struct UserStats {
-    message_count: i64,
-    /// Always 0, as the original has it; the true number is `member_of`.
-    groups_joined: i64,
-    created_at: Timestamp,
-    last_active: Timestamp,
-    member_of: i64,
-}
-
-impl Outbound for UserStats {
-    const NAME: &'static str = "user_stats";
-}
-
-/// Lets somebody in under a name of their choice, and into the public room. `groups` are those that the connection is
-/// already in under an earlier name: it proved there what was to be proved, so the new person is a member as well.
-pub async fn enter_as_guest(
+/// Makes an account and signs its owner in. Guests of that name are sent away: it is somebody's now.
+pub async fn register(
     app: &App,
-    conn: ConnId,
-    name: Username,
-    public_key: Option<PublicKey>,
-    groups: Vec<RoomId>,
-) -> Result<Actor> {
-    policy::enter_as_guest(app.config.guests)?;
-    let user = User { id: UserId::random(), name, public_key, joined_at: app.now() };
-    app.db
-        .write(rooms::lane(&RoomName::public()), move |tx| {
-            accounts::insert(tx, &user)?;
-            for group in groups {
-                rooms::add_member(tx, group, user.id, &user.name, user.joined_at)?;
-            }
-            let public = rooms::public(tx)?;
-            let joined = ChatJoined {
-                user_id: user.id,
-                username: user.name.clone(),
-                public_messages: store::messages::last(tx, &public, RECENT)?,
-                available_groups: rooms::group_names(tx)?,
+    visitor: &Visitor,
+    conn: Option<crate::types::ConnId>,
+    new: NewAccount,
+) -> Result<SignedIn> {
+    app.pressure.admit_newcomer()?;
+    let invite = match (new.invite.as_ref(), app.config.registration) {
+        (Some(token), _) => Some(invites::hash(app, token)),
+        (None, Registration::Open) => None,
+        (None, Registration::Invite) => {
+            return Err(Error::Forbidden("One makes an account here by invitation only.".into()));
+        }
+        (None, Registration::Closed) => return Err(Error::Forbidden("No accounts are made here.".into())),
+    };
+    let key = NameKey::of(&new.name);
+    let at = app.now();
+    let taken = move |reader: &mut crate::store::Reader| {
+        if let Some(hash) = &invite {
+            invites::check(reader, hash, at)?;
+        }
+        Ok(accounts::find(reader, &key)?.is_some())
+    };
+    if app.db.read(taken).await? {
+        return Err(accounts::name_taken());
+    }
+    let taken = match invite {
+        // Whoever made the invitation has said how often it may be used.
+        Some(_) => None,
+        None => Some(app.limits.registration(Network::of(visitor.address))?),
+    };
+    let password_hash = match app.passwords.hash_strong(new.password, new.name.clone()).await {
+        Ok(hash) => hash,
+        Err(error) => {
+            // No account was made: it does not count as one.
+            taken.into_iter().for_each(crate::limits::Taken::give_back);
+            return Err(error);
+        }
+    };
+    let user = User { id: UserId::random(), name: new.name, public_key: new.public_key, joined_at: at };
+    let token = Token::random();
+    let session_hash = sessions::hash(app, &token);
+    let visitor = visitor.clone();
+    let (actor, role) = app
+        .db
+        .write(Lane::Accounts, move |tx| {
+            let role = match invite {
+                Some(hash) => invites::use_up(tx, &hash, at)?,
+                None => Role::Member,
             };
-            tx.publish(Publication::Identify { conn, user: user.id });
-            tx.publish(Publication::Join { conn, room: public.id });
-            tx.publish(Publication::emit(Audience::Conn(conn), &joined));
-            super::rooms::announce_joined(tx, conn, &user.name, &public);
-            Ok(Actor { user: user.id, name: user.name, role: Role::Guest, conn })
+            insert(tx, &user, role, password_hash)?;
+            let session = sessions::open(session_hash, tx, user.id, &visitor, at)?;
+            let guest = Audience::Person(Identity::guest(&user.name));
+            sessions::close(tx, guest, conn, "This name belongs to an account now.");
+            Ok((signed_in(user.id, user.name, session, conn, visitor.address), role))
+        })
+        .await?;
+    Ok(SignedIn { actor, role, token })
+}
+
+/// Stores a new account. Used by the command line as well.
+pub(super) fn insert(tx: &mut Tx, user: &User, role: Role, password_hash: String) -> Result<()> {
+    people::insert(tx, user)?;
+    let account = Account {
+        name: user.name.clone(),
+        role,
+        password_hash,
+        disabled: false,
+        created_at: user.joined_at.micros(),
+        second_factor: None,
+    };
+    accounts::insert(tx, user.id, &account)
+}
+
+/// What somebody gives to sign in.
+pub struct Credentials {
+    pub name: Username,
+    pub password: Password,
+    /// Of the second factor, where there is one.
+    pub code: Option<String>,
+}
+
+/// Signs in. An unknown name and a wrong password get the same answer, in the same time.
+pub async fn login(
+    app: &App,
+    visitor: &Visitor,
+    conn: Option<crate::types::ConnId>,
+    given: Credentials,
+) -> Result<SignedIn> {
+    let key = NameKey::of(&given.name);
+    let found = {
+        let key = key.clone();
+        app.db.read(move |reader| accounts::find(reader, &key)).await?
+    };
+    let device = found.as_ref().and_then(|(user, _)| known_device(app, visitor, *user));
+    let identity = Identity::Guest(key);
+    let taken = app.limits.login(identity, Network::of(visitor.address), device)?;
+    let hash = found.as_ref().map(|(_, account)| account.password_hash.clone());
+    let verdict = app.passwords.verify(given.password.clone(), hash).await?;
+    let Some((user, account)) = found.filter(|_| verdict != Verdict::Wrong) else {
+        return Err(Error::Unauthenticated("Name or password is wrong.".into()));
+    };
+    if account.has_second_factor() && given.code.is_none() {
+        taken.give_back();
+        return Err(second_factor::code_needed());
+    }
+    let renewed = match verdict {
+        Verdict::RightButOld => Some(app.passwords.hash(given.password).await?),
+        _ => None,
+    };
+    let facts = Facts::of(app);
+    let token = Token::random();
+    let session_hash = sessions::hash(app, &token);
+    let signer = app.signer.clone();
+    let visitor = visitor.clone();
+    let (actor, role) = app
+        .db
+        .write(Lane::Accounts, move |tx| {
+            let mut account = account_of(tx, user)?;
+            if account.has_second_factor() {
+                second_factor::spend(&signer, &mut account, given.code.as_deref().unwrap_or_default(), facts.at)?;
+            }
+            account.password_hash = renewed.unwrap_or(account.password_hash);
+            accounts::update(tx, user, &account)?;
+            let session = sessions::open(session_hash, tx, user, &visitor, facts.at)?;
+            let actor = signed_in(user, account.name, session, conn, visitor.address);
+            refuse_barred(facts, tx, &actor)?;
+            Ok((actor, account.role))
+        })
+        .await?;
+    taken.give_back();
+    Ok(SignedIn { actor, role, token })
+}
+
+fn refuse_barred(facts: Facts, tx: &mut Tx, actor: &Actor) -> Result<()> {
+    if account_of(tx, actor.user)?.disabled {
+        return Err(Error::Forbidden("This account is disabled.".into()));
+    }
+    policy::on_server(Action::ManageOneself, facts.standing(tx, actor)?)
+}
+
+fn signed_in(
+    user: UserId,
+    name: Username,
+    session: crate::types::SessionId,
+    conn: Option<crate::types::ConnId>,
+    address: std::net::IpAddr,
+) -> Actor {
+    Actor { user, name, identity: Identity::Account(user), session: Some(session), conn, address }
+}
+
+/// What a browser's device cookie is made for.
+const DEVICE: &str = "device";
+
+/// The device that the visitor shows, if this account has logged in from it before.
+fn known_device(app: &App, visitor: &Visitor, user: UserId) -> Option<String> {
+    let stamp = visitor.device.as_ref()?;
+    app.signer.check_stamp(DEVICE, &user.to_string(), stamp.as_str()).map(|random| format!("{user}|{random}"))
+}
+
+/// What to give a browser, so that it is known at the next login.
+pub fn device_stamp(app: &App, user: UserId) -> String {
+    app.signer.stamp(DEVICE, &user.to_string())
+}
+
+/// Changes one's own password; ends all other sessions.
+pub async fn change_password(app: &App, actor: &Actor, old: Password, new: NewPassword) -> Result<()> {
+    let user = actor.user;
+    let account = app.db.read(move |reader| account_of(reader, user)).await?;
+    let key = Identity::Guest(NameKey::of(&account.name));
+    let taken = app.limits.login(key, Network::of(actor.address), actor.session.map(|session| session.to_string()))?;
+    if app.passwords.verify(old, Some(account.password_hash)).await? == Verdict::Wrong {
+        return Err(Error::invalid("old_password", "The old password is wrong."));
+    }
+    taken.give_back();
+    let password_hash = app.passwords.hash_strong(new, account.name).await?;
+    let (facts, actor) = (Facts::of(app), actor.clone());
+    app.db
+        .write(Lane::Accounts, move |tx| {
+            policy::on_server(Action::ManageOneself, facts.standing(tx, &actor)?)?;
+            let account = account_of(tx, user)?;
+            accounts::update(tx, user, &Account { password_hash, ..account })?;
+            sessions::end_all(tx, user, actor.session)?;
+            Ok(())
         })
         .await
 }
 
-/// Sends the person their own numbers.
-pub async fn show_stats(app: &App, actor: &Actor) -> Result<()> {
-    let Actor { user, conn, .. } = *actor;
-    let stats = app
-        .db
+/// An account as administrators see it.
+#[derive(Serialize)]
+pub struct AccountInfo {
+    pub user_id: UserId,
+    pub username: Username,
+    pub role: Role,
+    pub disabled: bool,
+    pub second_factor: bool,
+    pub created_at: Timestamp,
+}
+
+/// All accounts, the oldest first.
+pub async fn list(app: &App, actor: &Actor) -> Result<Vec<AccountInfo>> {
+    let (facts, actor) = (Facts::of(app), actor.clone());
+    app.db
         .read(move |reader| {
-            let activity = accounts::activity(reader, user)?;
-            Ok(UserStats {
-                message_count: activity.message_count,
-                groups_joined: 0,
-                created_at: activity.joined_at,
-                last_active: activity.last_active,
-                member_of: rooms::count_of(reader, user)?,
-            })
+            policy::on_server(Action::ManageAccounts, facts.standing(reader, &actor)?)?;
+            Ok(accounts::all(reader)?.into_iter().map(|(user, account)| info(user, account, facts.at)).collect())
         })
-        .await?;
-    app.publisher.emit(Audience::Conn(conn), &stats).await;
-    Ok(())
+        .await
+}
+
+pub(super) fn info(user: UserId, account: Account, fallback: Timestamp) -> AccountInfo {
+    AccountInfo {
+        user_id: user,
+        role: account.role,
+        disabled: account.disabled,
+        second_factor: account.has_second_factor(),
+        created_at: Timestamp::from_micros(account.created_at).unwrap_or(fallback),
+        username: account.name,
+    }
+}
+
+/// Gives an account another role on the server.
+pub async fn set_role(app: &App, actor: &Actor, name: Username, role: Role, reason: Reason) -> Result<()> {
+    let (facts, actor) = (Facts::of(app), actor.clone());
+    app.db
+        .write(Lane::Accounts, move |tx| {
+            let standing = facts.standing(tx, &actor)?;
+            policy::on_server(Action::SetServerRole, standing)?;
+            let (user, mut account) = by_name(tx, &name)?;
+            let whom = super::facts::Person { name: account.name.clone(), identity: Identity::Account(user) };
+            policy::set_server_role(standing, facts.of_other(tx, &whom, None)?.0, role)?;
+            refuse_last_owner(tx, user, &account, role)?;
+            account.role = role;
+            accounts::update(tx, user, &account)?;
+            audit::note(
+                tx,
+                facts.at,
+                Some(&actor),
+                &format!("set_role {}", role.name()),
+                Some(&account.name),
+                None,
+                reason,
+            )
+        })
+        .await
+}
+
+/// Closes an account to its owner, or opens it again. Its name stays taken.
+pub async fn set_disabled(app: &App, actor: &Actor, name: Username, disabled: bool, reason: Reason) -> Result<()> {
+    let (facts, actor) = (Facts::of(app), actor.clone());
+    app.db
+        .write(Lane::Accounts, move |tx| {
+            let standing = facts.standing(tx, &actor)?;
+            policy::on_server(Action::ManageAccounts, standing)?;
+            let (user, account) = by_name(tx, &name)?;
+            let whom = super::facts::Person { name: account.name.clone(), identity: Identity::Account(user) };
+            let nowhere = policy::InRoom { public: false, role: None, muted: false, banned: false };
+            policy::act_on(standing, nowhere, facts.of_other(tx, &whom, None)?.0, nowhere)?;
+            disable(tx, facts.at, Some(&actor), user, account, disabled, reason)
+        })
+        .await
+}
+
+pub(super) fn disable(
+    tx: &mut Tx,
+    at: Timestamp,
+    by: Option<&Actor>,
+    user: UserId,
+    account: Account,
+    disabled: bool,
+    reason: Reason,
+) -> Result<()> {
+    if disabled {
+        refuse_last_owner(tx, user, &account, Role::Member)?;
+    }
+    accounts::update(tx, user, &Account { disabled, ..account.clone() })?;
+    if disabled {
+        sessions::end_all(tx, user, None)?;
+    }
+    let action = if disabled { "disable_account" } else { "enable_account" };
+    audit::note(tx, at, by, action, Some(&account.name), None, reason)
+}
+
+pub(super) fn by_name(tx: &mut Tx, name: &Username) -> Result<(UserId, Account)> {
+    accounts::find(tx, &NameKey::of(name))?.ok_or_else(|| Error::NotFound("There is no account of this name.".into()))
+}
+
+/// A server without an owner could only be helped from its command line.
+pub(super) fn refuse_last_owner(tx: &mut Tx, user: UserId, account: &Account, role: Role) -> Result<()> {
+    if account.role != Role::Owner || role == Role::Owner {
+        return Ok(());
+    }
+    let others = accounts::all(tx)?
+        .into_iter()
+        .any(|(other, account)| other != user && account.role == Role::Owner && !account.disabled);
+    match others {
+        true => Ok(()),
+        false => Err(Error::Conflict("This is the only owner. Make somebody else an owner first.".into())),
+    }
 }

@@ -1,15 +1,172 @@
-//! What only administrators may do. There are none before there are accounts, so these answer `forbidden`.
+//! What administrators alone may do: numbers about the server, and copies of its database.
 
-use super::policy;
-use crate::error::Result;
-use crate::types::Actor;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-/// Numbers about the server.
-pub fn show_stats(actor: Option<&Actor>) -> Result<()> {
-    policy::administer(actor)
+use serde::Serialize;
+
+use super::audit;
+use super::facts::Facts;
+use super::policy::{self, Action};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::hub::{Audience, Outbound, Publication};
+use crate::store::{Lane, admin, rooms};
+use crate::types::{Actor, DatabaseUrl, Reason, RoomId, RoomName, Timestamp, Username};
+
+/// `GET /admin/stats`, in the original's shape.
+#[derive(Serialize)]
+pub struct Stats {
+    database_info: DatabaseInfo,
+    groups: BTreeMap<String, GroupInfo>,
+    stats: Totals,
 }
 
-/// A copy of the database.
-pub fn backup(actor: &Actor) -> Result<()> {
-    policy::administer(Some(actor))
+#[derive(Serialize)]
+struct DatabaseInfo {
+    data_structure: DataStructure,
+    /// Characters of a Fernet key.
+    encryption_key_length: u32,
+    file_exists: bool,
+    file_path: String,
+    file_size_bytes: u64,
+    metadata: Metadata,
+}
+
+#[derive(Serialize)]
+struct DataStructure {
+    groups: i64,
+    public_messages: i64,
+    sessions: i64,
+    users: i64,
+}
+
+#[derive(Serialize)]
+struct Metadata {
+    created_at: Timestamp,
+    last_updated: Timestamp,
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct GroupInfo {
+    created_at: Timestamp,
+    creator: Option<Username>,
+    has_password: bool,
+    id: String,
+    member_count: i64,
+    message_count: i64,
+    name: RoomName,
+}
+
+#[derive(Serialize)]
+struct Totals {
+    active_sessions: i64,
+    created_at: Timestamp,
+    database_size: u64,
+    last_updated: Timestamp,
+    public_messages: i64,
+    total_groups: i64,
+    total_messages: i64,
+    total_users: i64,
+}
+
+/// Numbers about the server. Nobody who is not signed in gets any.
+pub async fn stats(app: &App, actor: &Actor) -> Result<Stats> {
+    let (facts, actor) = (Facts::of(app), actor.clone());
+    let (file_path, file_size_bytes, file_exists) = file(&app.config.database);
+    app.db
+        .read(move |reader| {
+            policy::on_server(Action::ReadServerStats, facts.standing(reader, &actor)?)?;
+            let (public, groups): (Vec<_>, Vec<_>) =
+                rooms::all(reader)?.into_iter().partition(|(room, _, _)| room.id == RoomId::PUBLIC);
+            let public_messages = public.iter().map(|(_, _, messages)| messages).sum();
+            let created_at = public.first().map_or(facts.at, |(room, _, _)| room.created_at);
+            let counts = admin::counts(reader)?;
+            let total_groups = groups.len() as i64;
+            let total_messages = public_messages + groups.iter().map(|(_, _, messages)| messages).sum::<i64>();
+            let groups = groups.into_iter().map(|(room, member_count, message_count)| {
+                let info = GroupInfo {
+                    created_at: room.created_at,
+                    creator: room.creator,
+                    has_password: room.password_hash.is_some(),
+                    id: super::rooms::group_id(&room.name),
+                    member_count,
+                    message_count,
+                    name: room.name.clone(),
+                };
+                (String::from(room.name), info)
+            });
+            Ok(Stats {
+                database_info: DatabaseInfo {
+                    data_structure: DataStructure {
+                        groups: total_groups,
+                        public_messages,
+                        sessions: counts.sessions,
+                        users: counts.users,
+                    },
+                    encryption_key_length: 44,
+                    file_exists,
+                    file_path,
+                    file_size_bytes,
+                    metadata: Metadata { created_at, last_updated: facts.at, version: env!("CARGO_PKG_VERSION") },
+                },
+                groups: groups.collect(),
+                stats: Totals {
+                    active_sessions: counts.sessions,
+                    created_at,
+                    database_size: file_size_bytes,
+                    last_updated: facts.at,
+                    public_messages,
+                    total_groups,
+                    total_messages,
+                    total_users: counts.users,
+                },
+            })
+        })
+        .await
+}
+
+/// Where the database is, for people; its size, and whether there is a file, where it is one.
+fn file(database: &DatabaseUrl) -> (String, u64, bool) {
+    let size = match database {
+        DatabaseUrl::Sqlite(path) => path.metadata().map(|metadata| metadata.len()).ok(),
+        DatabaseUrl::Postgres(_) => None,
+    };
+    (database.describe(), size.unwrap_or_default(), size.is_some())
+}
+
+/// To who asked: the copy's file, beside the database in the folder `backups`.
+#[derive(Serialize)]
+pub struct BackupCreated {
+    pub backup_file: String,
+}
+
+impl Outbound for BackupCreated {
+    const NAME: &'static str = "backup_created";
+}
+
+/// Makes a consistent copy of the database while people go on writing. What is in it is as sealed as the original: the
+/// copy opens with the same key.
+pub async fn back_up(app: &App, actor: &Actor) -> Result<BackupCreated> {
+    let (facts, who) = (Facts::of(app), actor.clone());
+    app.db.read(move |reader| policy::on_server(Action::BackUp, facts.standing(reader, &who)?)).await?;
+    let DatabaseUrl::Sqlite(path) = &app.config.database else {
+        return Err(Error::Unavailable("A PostgreSQL database is backed up with pg_dump, on its own server.".into()));
+    };
+    let name = format!("backup_encrypted_chat_{}.db", facts.at.file_stamp());
+    let folder = path.parent().map_or_else(PathBuf::new, PathBuf::from).join("backups");
+    let file = folder.join(&name);
+    app.db.read(move |reader| admin::copy_database(reader, &folder, &file)).await?;
+    let created = BackupCreated { backup_file: name };
+    let actor = actor.clone();
+    app.db
+        .write(Lane::Accounts, move |tx| {
+            if let Some(conn) = actor.conn {
+                tx.publish(Publication::emit(Audience::Conn(conn), &created));
+            }
+            audit::note(tx, facts.at, Some(&actor), "backup_database", None, None, Reason::default())?;
+            Ok(created)
+        })
+        .await
 }

@@ -1,11 +1,16 @@
 //! Messages: checked, stored, then told.
 
-use super::{policy, rooms::find_group};
+use std::time::Duration;
+
+use super::facts::Facts;
+use super::policy::{self, Action};
+use super::rooms::find_group;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::hub::{Audience, Outbound, Publication};
-use crate::store::{Tx, accounts, messages, rooms};
-use crate::types::{Actor, Message, MessageText, Room, RoomName};
+use crate::limits::Limits;
+use crate::store::{Tx, messages, people, rooms};
+use crate::types::{Actor, Message, MessageText, Network, Room, RoomName};
 
 impl Outbound for Message {
     const NAME: &'static str = "new_message";
@@ -26,35 +31,43 @@ pub enum Target {
 /// Stores a message and tells the room. It is on the disk before anyone sees it.
 pub async fn post(app: &App, actor: &Actor, target: Target, draft: Draft) -> Result<Message> {
     check_length(app, &draft)?;
+    app.limits.send(actor.user, Network::of(actor.address))?;
     let name = match &target {
         Target::Public => RoomName::public(),
         Target::Group(name) => name.clone(),
     };
-    let actor = actor.clone();
-    let at = app.now();
+    let (facts, actor) = (Facts::of(app), actor.clone());
+    let limits = app.limits.clone();
     app.db
         .write(rooms::lane(&name), move |tx| {
-            let room = open_room(tx, &actor, target)?;
+            let room = open_room(facts, tx, &actor, target, &limits)?;
             let new = messages::NewMessage {
                 user: actor.user,
                 name: actor.name,
+                by_account: !actor.identity.is_guest(),
                 text: draft.text,
                 encrypted_content: draft.encrypted_content,
-                at,
+                at: facts.at,
             };
             let message = messages::insert(tx, &room, new)?;
-            accounts::count_message(tx, actor.user, at)?;
-            tx.publish(Publication::emit(Audience::Room(room.id), &message));
+            people::count_message(tx, actor.user, facts.at)?;
+            tx.publish(Publication::emit_of(actor.identity, Audience::Room(room.id), &message));
             Ok(message)
         })
         .await
 }
 
-/// The room to post to, if the person may.
-fn open_room(tx: &mut Tx, actor: &Actor, target: Target) -> Result<Room> {
-    let Target::Group(name) = target else { return rooms::public(tx) };
-    let room = find_group(tx, &name)?.ok_or_else(|| Error::NotFound("Group does not exist".into()))?;
-    policy::post_to_group(rooms::is_member(tx, room.id, actor.user)?)?;
+/// The room to post to, if the person may, and may now.
+fn open_room(facts: Facts, tx: &mut Tx, actor: &Actor, target: Target, limits: &Limits) -> Result<Room> {
+    let room = match target {
+        Target::Public => rooms::public(tx)?,
+        Target::Group(name) => find_group(tx, &name)?.ok_or_else(|| Error::NotFound("Group does not exist".into()))?,
+    };
+    let (standing, there) = facts.in_room(tx, actor, &room)?;
+    policy::in_room(Action::Post, standing, there)?;
+    if room.slow_mode > 0 && policy::in_room(Action::SetSlowMode, standing, there).is_err() {
+        limits.slow_mode(room.id, &actor.identity, Duration::from_secs(room.slow_mode.into()))?;
+    }
     Ok(room)
 }
 

@@ -2,6 +2,14 @@
 
 pub mod accounts;
 pub mod admin;
+pub mod audit;
+mod facts;
+pub mod invites;
 pub mod messages;
+pub mod moderation;
+pub mod operator;
+pub mod people;
 mod policy;
 pub mod rooms;
+pub mod second_factor;
+pub mod sessions;

@@ -1,13 +1,77 @@
 //! Who may do what: THE authorization. Pure functions over facts that the caller has loaded.
+//!
+//! `tests/rights.txt` shows every cell of action × role × place × state. A test below compares it with this file, and
+//! `tests/it/rights.rs` with the running server.
 
 use crate::error::{Error, Result};
-use crate::types::{Actor, Role};
+use crate::types::{Role, RoomRole};
+
+/// What holds for a person on the whole server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub role: Role,
+    pub muted: bool,
+    pub banned: bool,
+    /// An admin's rights sleep until the second factor is set up, where ADMIN_REQUIRE_2FA asks for one.
+    pub lacks_second_factor: bool,
+}
+
+/// What holds for a person in one room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InRoom {
+    /// The public room, which everyone is in.
+    pub public: bool,
+    /// `None`: no member.
+    pub role: Option<RoomRole>,
+    pub muted: bool,
+    pub banned: bool,
+}
+
+/// What somebody wants to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// What concerns oneself alone: one's numbers, sessions, blocks and settings.
+    ManageOneself,
+    CreateGroup,
+    /// Apart from the password, which is asked for besides.
+    JoinRoom,
+    ReadRoom,
+    Post,
+    Report,
+    DeleteOwnMessage,
+    DeleteAnyMessage,
+    KickFromRoom,
+    MuteInRoom,
+    BanFromRoom,
+    SetSlowMode,
+    SetRoomRole,
+    KickFromServer,
+    MuteOnServer,
+    BanFromServer,
+    ResolveReports,
+    SetServerRole,
+    ManageAccounts,
+    Invite,
+    ReadAuditLog,
+    ReadServerStats,
+    BackUp,
+}
+
+impl Standing {
+    /// The role whose rights are in force.
+    fn role(&self) -> Role {
+        match self.lacks_second_factor {
+            true => self.role.min(Role::Member),
+            false => self.role,
+        }
+    }
+}
 
 /// Whether somebody without an account may come in.
 pub fn enter_as_guest(guests_allowed: bool) -> Result<()> {
     match guests_allowed {
         true => Ok(()),
-        false => Err(Error::Forbidden("This server is for people with an account.".into())),
+        false => forbidden("This server is for people with an account. Sign in first."),
     }
 }
 
@@ -15,38 +79,269 @@ pub fn enter_as_guest(guests_allowed: bool) -> Result<()> {
 pub fn join_group(password_fits: bool) -> Result<()> {
     match password_fits {
         true => Ok(()),
-        false => Err(Error::Forbidden("Failed to join group. Check password.".into())),
+        false => forbidden("Failed to join group. Check password."),
     }
 }
 
-pub fn post_to_group(is_member: bool) -> Result<()> {
-    match is_member {
+/// Whether a person may do something that concerns no room.
+pub fn on_server(action: Action, who: Standing) -> Result<()> {
+    use Action::*;
+
+    if who.banned {
+        return forbidden("You are banned from this server.");
+    }
+    match action {
+        ManageOneself => Ok(()),
+        CreateGroup if who.muted => forbidden("You are muted on this server."),
+        CreateGroup => Ok(()),
+        KickFromServer | MuteOnServer | BanFromServer | ResolveReports => {
+            at_least(Role::Moderator, who, "This is for moderators.")
+        }
+        SetServerRole | ManageAccounts | Invite | ReadAuditLog | ReadServerStats | BackUp => {
+            at_least(Role::Admin, who, "This is for administrators.")
+        }
+        JoinRoom | ReadRoom | Post | Report | DeleteOwnMessage | DeleteAnyMessage | KickFromRoom | MuteInRoom
+        | BanFromRoom | SetSlowMode | SetRoomRole => forbidden("This is done in a room."),
+    }
+}
+
+/// Whether a person may do something in a room.
+pub fn in_room(action: Action, who: Standing, there: InRoom) -> Result<()> {
+    use Action::*;
+
+    if who.banned {
+        return forbidden("You are banned from this server.");
+    }
+    if there.banned {
+        return forbidden("You are banned from this room.");
+    }
+    let is_in = there.public || there.role.is_some();
+    match action {
+        JoinRoom => Ok(()),
+        ReadRoom | Report | DeleteOwnMessage if is_in => Ok(()),
+        ReadRoom | Report | DeleteOwnMessage => forbidden("Join the group first."),
+        Post if !is_in => forbidden("Join the group before you write to it."),
+        Post if who.muted => forbidden("You are muted on this server."),
+        Post if there.muted => forbidden("You are muted in this room."),
+        Post => Ok(()),
+        DeleteAnyMessage | KickFromRoom | MuteInRoom | BanFromRoom | SetSlowMode => {
+            match rank(who, there) >= Rank::RoomModerator {
+                true => Ok(()),
+                false => needs("This is for moderators of the room.", who),
+            }
+        }
+        SetRoomRole => match there.role == Some(RoomRole::Owner) || who.role() >= Role::Admin {
+            true => Ok(()),
+            false => needs("This is for the room's owner.", who),
+        },
+        _ => on_server(action, who),
+    }
+}
+
+/// Whether somebody may act on somebody else: on those below alone.
+pub fn act_on(who: Standing, there: InRoom, whom: Standing, whom_there: InRoom) -> Result<()> {
+    match rank(who, there) > rank_of(whom.role, whom_there) {
         true => Ok(()),
-        false => Err(Error::Forbidden("Join the group before you write to it.".into())),
+        false => forbidden("You cannot do this to somebody of your own rank or above."),
     }
 }
 
-/// Numbers about the server, backups.
-pub fn administer(actor: Option<&Actor>) -> Result<()> {
-    match actor.map(|actor| actor.role) {
-        Some(Role::Guest) | None => Err(Error::Forbidden("This is for administrators.".into())),
+/// Whether somebody may give a role on the server to somebody who has another one. An owner may do so with anyone;
+/// an admin below their own rank.
+pub fn set_server_role(who: Standing, whom: Standing, role: Role) -> Result<()> {
+    on_server(Action::SetServerRole, who)?;
+    if role == Role::Guest {
+        return Err(Error::invalid("role", "An account cannot become a guest."));
     }
+    match who.role() == Role::Owner || (whom.role < who.role() && role < who.role()) {
+        true => Ok(()),
+        false => forbidden("You can neither give your own rank nor take it."),
+    }
+}
+
+/// Power over others, in one room or, without one, on the server.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Anyone,
+    RoomModerator,
+    RoomOwner,
+    Moderator,
+    Admin,
+    Owner,
+}
+
+fn rank(who: Standing, there: InRoom) -> Rank {
+    rank_of(who.role(), there)
+}
+
+fn rank_of(role: Role, there: InRoom) -> Rank {
+    match (role, there.role) {
+        (Role::Owner, _) => Rank::Owner,
+        (Role::Admin, _) => Rank::Admin,
+        (Role::Moderator, _) => Rank::Moderator,
+        (_, Some(RoomRole::Owner)) => Rank::RoomOwner,
+        (_, Some(RoomRole::Moderator)) => Rank::RoomModerator,
+        _ => Rank::Anyone,
+    }
+}
+
+fn at_least(role: Role, who: Standing, otherwise: &'static str) -> Result<()> {
+    match who.role() >= role {
+        true => Ok(()),
+        false => needs(otherwise, who),
+    }
+}
+
+/// A refusal; says when it is only the second factor that is missing.
+fn needs(otherwise: &'static str, who: Standing) -> Result<()> {
+    match who.lacks_second_factor {
+        true => forbidden("Set up your second factor first: this server asks administrators for one."),
+        false => forbidden(otherwise),
+    }
+}
+
+fn forbidden(message: &'static str) -> Result<()> {
+    Err(Error::Forbidden(message.into()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_members_post_and_only_the_right_password_joins() {
-        assert!(post_to_group(true).is_ok());
-        assert!(post_to_group(false).is_err());
-        assert!(join_group(true).is_ok());
-        assert!(join_group(false).is_err());
+    const PLACES: [(&str, bool, Option<RoomRole>); 5] = [
+        ("public", true, None),
+        ("stranger", false, None),
+        ("member", false, Some(RoomRole::Member)),
+        ("moderator", false, Some(RoomRole::Moderator)),
+        ("owner", false, Some(RoomRole::Owner)),
+    ];
+    const STATES: [&str; 6] = ["fine", "muted", "banned", "muted in the room", "banned from it", "lacks 2nd factor"];
+    const ON_SERVER: [Action; 12] = {
+        use Action::*;
+        [
+            ManageOneself,
+            CreateGroup,
+            KickFromServer,
+            MuteOnServer,
+            BanFromServer,
+            ResolveReports,
+            SetServerRole,
+            ManageAccounts,
+            Invite,
+            ReadAuditLog,
+            ReadServerStats,
+            BackUp,
+        ]
+    };
+    const IN_ROOM: [Action; 11] = {
+        use Action::*;
+        [
+            JoinRoom,
+            ReadRoom,
+            Post,
+            Report,
+            DeleteOwnMessage,
+            DeleteAnyMessage,
+            KickFromRoom,
+            MuteInRoom,
+            BanFromRoom,
+            SetSlowMode,
+            SetRoomRole,
+        ]
+    };
+
+    fn standing(role: Role, state: &str) -> Standing {
+        Standing {
+            role,
+            muted: state == "muted",
+            banned: state == "banned",
+            lacks_second_factor: state == "lacks 2nd factor",
+        }
+    }
+
+    fn cells(allowed: impl Fn(&str) -> Result<()>) -> String {
+        STATES.map(|state| if allowed(state).is_ok() { 'y' } else { '-' }).iter().collect()
+    }
+
+    /// Every cell, as people can read it.
+    fn table() -> String {
+        let mut lines = vec![
+            "Who may do what. One letter a state: fine, muted, banned, muted in the room, banned from it, lacks the second factor".into(),
+            "that ADMIN_REQUIRE_2FA asks for; y is yes. Written by hand at first; cargo test compares it with chat/policy.rs".into(),
+            "and with the running server. UPDATE_RIGHTS=1 cargo test --lib policy writes it anew: read the difference.".into(),
+            String::new(),
+            format!("{:<22}{}", "on the server", Role::ALL.map(|role| format!("{:<11}", role.name())).concat()),
+        ];
+        for action in ON_SERVER {
+            let row = Role::ALL.map(|role| format!("{:<11}", cells(|state| on_server(action, standing(role, state)))));
+            lines.push(format!("{:<22}{}", format!("{action:?}"), row.concat()));
+        }
+        for (place, public, room_role) in PLACES {
+            lines.push(String::new());
+            let title = match public {
+                true => "in the public room".into(),
+                false => format!("{place} of a group"),
+            };
+            lines.push(format!("{title:<22}{}", Role::ALL.map(|role| format!("{:<11}", role.name())).concat()));
+            for action in IN_ROOM {
+                let row = Role::ALL.map(|role| {
+                    let allowed = |state: &str| {
+                        let there = InRoom {
+                            public,
+                            role: room_role,
+                            muted: state == "muted in the room",
+                            banned: state == "banned from it",
+                        };
+                        in_room(action, standing(role, state), there)
+                    };
+                    format!("{:<11}", cells(allowed))
+                });
+                lines.push(format!("{:<22}{}", format!("{action:?}"), row.concat()));
+            }
+        }
+        lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
     }
 
     #[test]
-    fn nobody_administers_before_there_are_accounts() {
-        assert!(administer(None).is_err());
+    fn every_cell_is_as_the_table_says() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rights.txt");
+        if std::env::var_os("UPDATE_RIGHTS").is_some() {
+            std::fs::write(path, table()).unwrap();
+        }
+        let expected = std::fs::read_to_string(path).unwrap();
+        for (found, expected) in table().lines().zip(expected.lines()) {
+            assert_eq!(found, expected);
+        }
+        assert_eq!(table(), expected);
+    }
+
+    #[test]
+    fn one_acts_on_those_below_alone() {
+        let nowhere = InRoom { public: true, role: None, muted: false, banned: false };
+        for (index, role) in Role::ALL.into_iter().enumerate() {
+            for (other_index, other) in Role::ALL.into_iter().enumerate() {
+                let allowed = act_on(standing(role, "fine"), nowhere, standing(other, "fine"), nowhere).is_ok();
+                // Guests and members have no power over each other.
+                assert_eq!(allowed, index > other_index && index >= 2, "{role:?} on {other:?}");
+            }
+        }
+        let owner = InRoom { public: false, role: Some(RoomRole::Owner), muted: false, banned: false };
+        let member = InRoom { role: Some(RoomRole::Member), ..owner };
+        let (a_member, a_moderator) = (standing(Role::Member, "fine"), standing(Role::Moderator, "fine"));
+        assert!(act_on(a_member, owner, a_member, member).is_ok());
+        assert!(act_on(a_member, owner, a_member, owner).is_err());
+        assert!(act_on(a_member, owner, a_moderator, member).is_err(), "a moderator of the server stands above");
+    }
+
+    #[test]
+    fn nobody_rises_above_who_lifts_them() {
+        let admin = standing(Role::Admin, "fine");
+        let member = standing(Role::Member, "fine");
+        assert!(set_server_role(admin, member, Role::Moderator).is_ok());
+        assert!(set_server_role(admin, member, Role::Admin).is_err());
+        assert!(set_server_role(admin, admin, Role::Member).is_err());
+        assert!(set_server_role(standing(Role::Owner, "fine"), admin, Role::Owner).is_ok());
+        assert!(set_server_role(standing(Role::Moderator, "fine"), member, Role::Moderator).is_err());
+        assert!(set_server_role(standing(Role::Owner, "lacks 2nd factor"), member, Role::Admin).is_err());
     }
 }

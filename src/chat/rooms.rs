@@ -3,13 +3,16 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::accounts::RECENT;
-use super::policy;
+use super::facts::{Facts, hidden_from};
+use super::moderation::pass_on;
+use super::people::RECENT;
+use super::policy::{self, Action};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::hub::{Audience, Outbound, Publication, Step};
-use crate::store::{Reader, Tx, messages, rooms};
-use crate::types::{Actor, ConnId, Message, Password, Room, RoomId, RoomName, UserId, Username};
+use crate::hub::{Audience, Fanout, Outbound, Publication, Step};
+use crate::passwords::Verdict;
+use crate::store::{Lane, Reader, Tx, messages, rooms};
+use crate::types::{Actor, ConnId, Message, Network, Password, Room, RoomId, RoomName, RoomRole, Username};
 
 #[derive(Serialize)]
 pub struct GroupCreated {
@@ -64,71 +67,109 @@ impl Outbound for UserJoined {
 
 #[derive(Serialize)]
 pub struct UserLeft {
-    username: Username,
-    room: RoomName,
+    pub(super) username: Username,
+    pub(super) room: RoomName,
 }
 
 impl Outbound for UserLeft {
     const NAME: &'static str = "user_left";
 }
 
-/// Makes a group; its maker is its first member.
+/// Makes a group; its maker is its owner and first member.
 pub async fn create(app: &App, actor: &Actor, name: RoomName, password: Option<Password>) -> Result<Room> {
     let taken = || Error::Conflict("Group already exists".into());
     if name == RoomName::public() {
         return Err(taken());
     }
+    app.pressure.admit_guest()?;
+    let facts = Facts::of(app);
+    let (who, wanted) = (actor.clone(), name.clone());
+    app.db
+        .read(move |reader| {
+            policy::on_server(Action::CreateGroup, facts.standing(reader, &who)?)?;
+            if rooms::find(reader, &wanted)?.is_some() { Err(taken()) } else { Ok(()) }
+        })
+        .await?;
+    app.limits.new_room(actor.user, Network::of(actor.address))?;
     let password_hash = match password {
         Some(password) => Some(app.passwords.hash(password).await?),
         None => None,
     };
     let actor = actor.clone();
-    let created_at = app.now();
-    let room = Room { id: RoomId::random(), name, creator: Some(actor.name.clone()), created_at, password_hash };
+    let created_at = facts.at;
+    let creator = Some(actor.name.clone());
+    let room = Room { id: RoomId::random(), name, creator, created_at, password_hash, slow_mode: 0 };
     // One lane for all new groups: people see the list grow in one order.
     app.db
-        .write(0, move |tx| {
+        .write(Lane::Accounts, move |tx| {
+            policy::on_server(Action::CreateGroup, facts.standing(tx, &actor)?)?;
             rooms::insert(tx, &room)?;
-            rooms::add_member(tx, room.id, actor.user, &actor.name, created_at)?;
-            let created = GroupCreated { group_name: room.name.clone(), group_id: group_id(&room.name) };
+            rooms::add_member(tx, room.id, actor.user, &actor.name, created_at, RoomRole::Owner)?;
             let list = GroupListUpdated { available_groups: rooms::group_names(tx)? };
-            tx.publish(Publication::Join { conn: actor.conn, room: room.id });
-            tx.publish(Publication::emit(Audience::Conn(actor.conn), &created));
+            if let Some(conn) = actor.conn {
+                let created = GroupCreated { group_name: room.name.clone(), group_id: group_id(&room.name) };
+                tx.publish(Publication::Join { conn, room: room.id, name: room.name.clone() });
+                tx.publish(Publication::emit(Audience::Conn(conn), &created));
+            }
             tx.publish(Publication::emit(Audience::Everyone, &list));
             Ok(room)
         })
         .await
 }
 
-/// Joins a group. A member gives the password as well as a stranger does: only then is the name more than a claim.
+/// Joins a group. A guest who is a member gives the password as well as a stranger does, since their name is no more than
+/// a claim; an account's membership is known.
 pub async fn join(app: &App, actor: &Actor, name: RoomName, password: Option<Password>) -> Result<Room> {
     let unknown = || Error::NotFound("Failed to join group. Check password.".into());
-    let room = {
-        let name = name.clone();
-        app.db.read(move |reader| find_group(reader, &name)).await?.ok_or_else(unknown)?
+    let facts = Facts::of(app);
+    let (room, is_known) = {
+        let (who, name) = (actor.clone(), name.clone());
+        let found = app.db.read(move |reader| {
+            let Some(room) = find_group(reader, &name)? else { return Ok(None) };
+            let (standing, there) = facts.in_room(reader, &who, &room)?;
+            policy::in_room(Action::JoinRoom, standing, there)?;
+            Ok(Some((room, there.role.is_some() && !who.identity.is_guest())))
+        });
+        found.await?.ok_or_else(unknown)?
     };
     let fits = match (&room.password_hash, password) {
         (None, _) => true,
+        (Some(_), _) if is_known => true,
         (Some(_), None) => false,
-        (Some(hash), Some(password)) => app.passwords.verify(password, hash.clone()).await?,
+        (Some(hash), Some(password)) => try_password(app, actor, hash, password).await?,
     };
     policy::join_group(fits)?;
     let actor = actor.clone();
-    let at = app.now();
     app.db
         .write(rooms::lane(&name), move |tx| {
-            rooms::add_member(tx, room.id, actor.user, &actor.name, at)?;
+            // Whoever was banned while the password was checked stays out.
+            let (standing, there) = facts.in_room(tx, &actor, &room)?;
+            policy::in_room(Action::JoinRoom, standing, there)?;
+            rooms::add_member(tx, room.id, actor.user, &actor.name, facts.at, RoomRole::Member)?;
+            let hidden = hidden_from(tx, actor.user)?;
             let joined = GroupJoined {
                 group_name: room.name.clone(),
-                messages: messages::last(tx, &room, RECENT)?,
+                messages: messages::last(tx, &room, RECENT, &hidden)?,
                 members: member_names(tx, room.id)?,
             };
-            tx.publish(Publication::Join { conn: actor.conn, room: room.id });
-            tx.publish(Publication::emit(Audience::Conn(actor.conn), &joined));
-            announce_joined(tx, actor.conn, &actor.name, &room);
+            if let Some(conn) = actor.conn {
+                tx.publish(Publication::Join { conn, room: room.id, name: room.name.clone() });
+                tx.publish(Publication::emit(Audience::Conn(conn), &joined));
+                announce_joined(tx, conn, &actor.name, &room);
+            }
             Ok(room)
         })
         .await
+}
+
+/// Only wrong tries count.
+async fn try_password(app: &App, actor: &Actor, hash: &str, password: Password) -> Result<bool> {
+    let taken = app.limits.room_password(actor.user, Network::of(actor.address))?;
+    let fits = app.passwords.verify(password, Some(hash.to_owned())).await? != Verdict::Wrong;
+    if fits {
+        taken.give_back();
+    }
+    Ok(fits)
 }
 
 /// Leaves a group. Whoever is not in it has nothing to leave: that is no error.
@@ -138,13 +179,19 @@ pub async fn leave(app: &App, actor: &Actor, name: RoomName) -> Result<Option<Ro
     app.db
         .write(rooms::lane(&name), move |tx| {
             let Some(room) = find_group(tx, &name)? else { return Ok(None) };
-            if !rooms::remove_member(tx, room.id, actor.user)? {
-                return Ok(None);
+            let Some(member) = rooms::membership(tx, room.id, actor.user)? else { return Ok(None) };
+            rooms::remove_member(tx, room.id, actor.user)?;
+            if actor.identity.is_guest() {
+                remove_namesakes(tx, room.id, &actor, &*hub)?;
             }
-            remove_namesakes(tx, room.id, &actor.name, |user| hub.is_present(user))?;
-            tx.publish(Publication::Leave { conn: actor.conn, room: room.id });
-            let left = GroupLeft { group_name: room.name.clone() };
-            tx.publish(Publication::emit(Audience::Conn(actor.conn), &left));
+            if member.role == RoomRole::Owner {
+                pass_on(tx, room.id, actor.user)?;
+            }
+            if let Some(conn) = actor.conn {
+                let left = GroupLeft { group_name: room.name.clone() };
+                tx.publish(Publication::Leave { conns: Audience::Conn(conn), room: room.id });
+                tx.publish(Publication::emit(Audience::Conn(conn), &left));
+            }
             let left = UserLeft { username: actor.name, room: room.name };
             tx.publish(Publication::emit(Audience::Room(room.id), &left));
             Ok(Some(room.id))
@@ -156,7 +203,7 @@ pub async fn leave(app: &App, actor: &Actor, name: RoomName) -> Result<Option<Ro
 pub fn disconnected(app: &App, actor: &Actor, rooms: impl IntoIterator<Item = (RoomId, RoomName)>) {
     let steps = rooms.into_iter().map(|(id, room)| {
         let left = UserLeft { username: actor.name.clone(), room };
-        Step::Publish(Publication::emit_except(Audience::Room(id), Some(actor.conn), &left))
+        Step::Publish(Publication::emit_except(Audience::Room(id), actor.conn, &left))
     });
     app.publisher.publish(steps.collect());
 }
@@ -174,9 +221,9 @@ pub(super) fn find_group(reader: &mut Reader, name: &RoomName) -> Result<Option<
 /// Each name once, in the order of joining: a guest who came back is the same person to everyone who reads the list.
 fn member_names(reader: &mut Reader, room: RoomId) -> Result<Vec<Username>> {
     let mut names = Vec::new();
-    for (_, name) in rooms::members(reader, room)? {
-        if !names.contains(&name) {
-            names.push(name);
+    for member in rooms::members(reader, room)? {
+        if !names.contains(&member.name) {
+            names.push(member.name);
         }
     }
     Ok(names)
@@ -184,16 +231,16 @@ fn member_names(reader: &mut Reader, room: RoomId) -> Result<Vec<Username>> {
 
 /// A guest is a new person at each visit. Who leaves takes along the memberships of earlier visits under the same name,
 /// or the list would show the name for ever; somebody else of that name who is here now keeps theirs.
-fn remove_namesakes(tx: &mut Tx, room: RoomId, name: &Username, is_present: impl Fn(UserId) -> bool) -> Result<()> {
-    for (user, _) in rooms::members(tx, room)?.into_iter().filter(|(_, member)| member == name) {
-        if !is_present(user) {
-            rooms::remove_member(tx, room, user)?;
+fn remove_namesakes(tx: &mut Tx, room: RoomId, actor: &Actor, hub: &dyn Fanout) -> Result<()> {
+    for member in rooms::members(tx, room)?.into_iter().filter(|member| member.name == actor.name) {
+        if !hub.is_present(&actor.identity, member.user) {
+            rooms::remove_member(tx, room, member.user)?;
         }
     }
     Ok(())
 }
 
-fn group_id(name: &RoomName) -> String {
+pub(super) fn group_id(name: &RoomName) -> String {
     Sha256::digest(name.as_str())[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

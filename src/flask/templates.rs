@@ -7,22 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit, Mac};
 use minijinja::value::{Kwargs, Rest, Value};
 use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, context, escape_formatter, path_loader};
-use sha2::Sha256;
-use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::types::random_bytes;
 
 /// The routes that `url_for` knows besides `static`, under the names of the original's functions.
-const ROUTES: [(&str, &str); 2] = [("index", "/"), ("admin_stats", "/admin/stats")];
+const ROUTES: [(&str, &str); 3] = [("index", "/"), ("account", "/account"), ("admin_stats", "/admin/stats")];
 
 pub struct Templates {
     environment: Environment<'static>,
     config: BTreeMap<&'static str, Value>,
-    secret_key: Zeroizing<Vec<u8>>,
 }
 
 /// What templates see of the request.
@@ -33,6 +29,9 @@ pub struct RequestFacts {
     pub host: String,
     pub remote_addr: String,
     pub user_agent: String,
+    pub secure: bool,
+    /// What a form sends back to show that it came from a page of ours.
+    pub csrf_token: String,
 }
 
 pub struct Rendered {
@@ -46,7 +45,12 @@ impl Templates {
     pub fn new(config: &Config, built_in: fn(&str) -> Option<String>) -> Self {
         let mut environment = Environment::new();
         match config.templates_dir.clone() {
-            Some(folder) => environment.set_loader(path_loader(folder)),
+            // What a deployment's own folder lacks, such as the page for accounts, is built in.
+            Some(folder) => {
+                let own = path_loader(folder);
+                let others = move |name: &str| built_in(name).filter(|_| name != "index.html").map(Into::into);
+                environment.set_loader(move |name| Ok(own(name)?.or_else(|| others(name))));
+            }
             None => environment.set_loader(move |name| Ok(built_in(name))),
         }
         environment.set_auto_reload(!config.production);
@@ -56,7 +60,7 @@ impl Templates {
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.add_function("url_for", url_for);
         environment.add_function("get_flashed_messages", |_: Rest<Value>, _: Kwargs| Vec::<Value>::new());
-        Self { environment, config: flask_config(config), secret_key: config.secret_key.clone() }
+        Self { environment, config: flask_config(config) }
     }
 
     /// The error says file, line and what was wrong: for the log and for the page shown in development.
@@ -70,7 +74,7 @@ impl Templates {
                 nonce.clone()
             }
         };
-        let csrf = self.csrf_token();
+        let csrf = request.csrf_token.clone();
         let context = context! {
             request => request_value(request),
             config => Value::from_pairs(self.config.clone()),
@@ -80,15 +84,6 @@ impl Templates {
         };
         let html = self.environment.get_template(name)?.render(context)?;
         Ok(Rendered { html, nonce: asked.load(Ordering::Relaxed).then_some(nonce) })
-    }
-
-    /// `random.signature`: what a form sends back to show that it came from a page of ours.
-    fn csrf_token(&self) -> String {
-        let random = BASE64_URL_SAFE_NO_PAD.encode(random_bytes::<16>());
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret_key).expect("HMAC takes a key of any length");
-        mac.update(b"csrf-token|");
-        mac.update(random.as_bytes());
-        format!("{random}.{}", BASE64_URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
     }
 }
 
@@ -168,7 +163,8 @@ fn quote(text: &str) -> String {
 }
 
 fn request_value(request: &RequestFacts) -> Value {
-    let url = format!("http://{}{}", request.host, request.path);
+    let scheme = if request.secure { "https" } else { "http" };
+    let url = format!("{scheme}://{}{}", request.host, request.path);
     let args =
         form_urlencoded::parse(request.query.as_bytes()).map(|(name, value)| (name.into_owned(), value.into_owned()));
     context! {
@@ -180,12 +176,12 @@ fn request_value(request: &RequestFacts) -> Value {
         host => &request.host,
         url => &url,
         base_url => &url,
-        url_root => format!("http://{}/", request.host),
-        host_url => format!("http://{}/", request.host),
+        url_root => format!("{scheme}://{}/", request.host),
+        host_url => format!("{scheme}://{}/", request.host),
         remote_addr => &request.remote_addr,
         endpoint => "index",
-        is_secure => false,
-        scheme => "http",
+        is_secure => request.secure,
+        scheme,
         user_agent => &request.user_agent,
     }
 }

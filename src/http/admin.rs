@@ -1,9 +1,20 @@
 //! For administrators.
 
-use crate::chat;
-use crate::error::Result;
+use axum::Json;
+use axum::extract::State;
 
-/// `GET /admin/stats`. Open to everyone in the original; here nobody is an administrator before there are accounts.
-pub async fn stats() -> Result<()> {
-    chat::admin::show_stats(None)
+use super::Web;
+use super::guard::SignedIn;
+use crate::chat::admin::{self, Stats};
+use crate::error::{Error, Result};
+
+/// `GET /admin/stats`, in the original's shape. There it was open to everyone.
+pub async fn stats(State(web): State<Web>, actor: Result<SignedIn>) -> Result<Json<Stats>> {
+    let SignedIn(actor) = match actor {
+        Err(Error::Unauthenticated(_)) => {
+            return Err(Error::Forbidden("This is for administrators. Sign in first.".into()));
+        }
+        actor => actor?,
+    };
+    admin::stats(&web.app, &actor).await.map(Json)
 }

@@ -1,6 +1,8 @@
 //! The HTTP edge: every path and every layer around them. Nothing else decides a path.
 
+mod accounts;
 mod admin;
+mod guard;
 mod ops;
 mod pages;
 mod refusals;
@@ -9,8 +11,9 @@ mod statics;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{MethodRouter, get};
-use http::header::{ALLOW, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, delete, get, post};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -30,6 +33,9 @@ pub struct Web {
     pub templates: Arc<Templates>,
 }
 
+/// A content with `ok: true` before it, as in an ack.
+pub struct Ok200<T>(pub T);
+
 /// All routes. `socket` answers `/socket.io/`.
 pub fn router(app: Arc<App>, socket: Router) -> Router {
     let templates = Arc::new(Templates::new(&app.config, statics::built_in_template));
@@ -37,10 +43,11 @@ pub fn router(app: Arc<App>, socket: Router) -> Router {
     let web = Web { app, templates };
     let pages = Router::new()
         .route("/", readable(get(pages::index)))
-        .route("/admin/stats", readable(get(admin::stats)))
+        .route("/account", readable(get(pages::account)))
         .route("/healthz", readable(get(ops::alive)))
         .route("/readyz", readable(get(ops::ready)))
         .nest("/static", statics)
+        .merge(guarded(web.clone()))
         .fallback(refusals::not_found)
         .method_not_allowed_fallback(refusals::method_not_allowed)
         .with_state(web)
@@ -53,6 +60,28 @@ pub fn router(app: Arc<App>, socket: Router) -> Router {
         .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(REFERRER_POLICY, "same-origin"))
         .layer(header(CONTENT_SECURITY_POLICY, "frame-ancestors 'self'"))
+}
+
+/// The routes that know who asks. What changes something is refused where another site's page may have sent it.
+fn guarded(web: Web) -> Router<Web> {
+    Router::new()
+        .route("/admin/stats", readable(get(admin::stats)))
+        .route("/api/register", post(accounts::register))
+        .route("/api/login", post(accounts::login))
+        .route("/api/logout", post(accounts::logout))
+        .route("/api/me", get(accounts::me))
+        .route("/api/sessions", get(accounts::list_sessions).delete(accounts::end_other_sessions))
+        .route("/api/sessions/{id}", delete(accounts::end_session))
+        .route("/api/password", post(accounts::change_password))
+        .route("/api/second-factor", post(accounts::set_up_second_factor))
+        .route("/api/second-factor/confirm", post(accounts::confirm_second_factor))
+        .route("/api/second-factor/remove", post(accounts::remove_second_factor))
+        .route("/api/invites", get(accounts::list_invites).post(accounts::create_invite))
+        .route("/api/invites/{id}", delete(accounts::revoke_invite))
+        .route("/api/accounts", get(accounts::list_accounts))
+        .route("/api/accounts/disable", post(accounts::disable_account))
+        .layer(header(CACHE_CONTROL, "no-store"))
+        .layer(from_fn_with_state(web, guard::guard))
 }
 
 /// A header of every answer that does not bring its own.

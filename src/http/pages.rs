@@ -1,21 +1,31 @@
 //! The page.
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{Html, IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, USER_AGENT};
 use http::{HeaderName, StatusCode};
 use minijinja::HtmlEscape;
 
+use super::guard::csrf_token;
 use super::{Web, refusals};
 use crate::flask::templates::{Rendered, RequestFacts, describe, folder};
-use crate::listener::Peer;
+use crate::visitor::Visitor;
 
 /// For a page that knows nothing of policies: it goes on loading what it loads, from wherever, and runs its inline scripts.
 const FOREIGN_PAGE: &str = "default-src 'self' http: https: ws: wss: data: blob: 'unsafe-inline' 'unsafe-eval'; object-src 'none'; base-uri 'self'; frame-ancestors 'self'";
 
 /// `GET /`: `index.html`, rendered.
 pub async fn index(State(web): State<Web>, request: Request) -> Response {
-    match web.templates.render("index.html", &facts(&request)) {
+    render(&web, "index.html", &request)
+}
+
+/// `GET /account`: where one makes an account and signs in, also beside a foreign page.
+pub async fn account(State(web): State<Web>, request: Request) -> Response {
+    render(&web, "account.html", &request)
+}
+
+fn render(web: &Web, name: &str, request: &Request) -> Response {
+    match web.templates.render(name, &facts(web, request)) {
         Ok(rendered) => page(rendered),
         Err(error) => {
             tracing::error!("a template failed: {}", describe(&error));
@@ -48,16 +58,18 @@ fn failed(error: &minijinja::Error, folder: &str) -> Response {
     (StatusCode::INTERNAL_SERVER_ERROR, Html(html)).into_response()
 }
 
-fn facts(request: &Request) -> RequestFacts {
+fn facts(web: &Web, request: &Request) -> RequestFacts {
+    let visitor = Visitor::of(&web.app.config, request);
     let header =
         |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-    let peer = request.extensions().get::<ConnectInfo<Peer>>();
     RequestFacts {
         method: request.method().to_string(),
         path: request.uri().path().to_owned(),
         query: request.uri().query().unwrap_or_default().to_owned(),
         host: header(HOST),
-        remote_addr: peer.map(|ConnectInfo(peer)| peer.addr.ip().to_string()).unwrap_or_default(),
+        remote_addr: visitor.address.to_string(),
+        secure: visitor.secure,
+        csrf_token: csrf_token(&web.app.signer, &visitor),
         user_agent: header(USER_AGENT),
     }
 }

@@ -5,6 +5,7 @@ use std::any::Any;
 use axum::Json;
 use axum::response::{Html, IntoResponse, Response};
 use http::StatusCode;
+use http::header::RETRY_AFTER;
 use serde::Serialize;
 
 use crate::error::{Error, WireError};
@@ -18,7 +19,11 @@ struct Refused {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        (self.status(), Json(Refused { ok: false, error: self.to_wire(None) })).into_response()
+        let status = self.status();
+        let error = self.to_wire(None);
+        // In whole seconds, rounded up (RFC 9110, section 10.2.3).
+        let retry = error.retry_ms.map(|wait| [(RETRY_AFTER, wait.div_ceil(1000).to_string())]);
+        (status, retry, Json(Refused { ok: false, error })).into_response()
     }
 }
 

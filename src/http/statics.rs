@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use rust_embed::Embed;
 use tower::{ServiceBuilder, service_fn};
 use tower_http::services::ServeDir;
@@ -36,9 +37,13 @@ pub fn router(folder: Option<&Path>) -> Router<Web> {
     let Some(folder) = folder else {
         return Router::new().route("/{*path}", get(built_in));
     };
-    let files = ServeDir::new(folder)
-        .append_index_html_on_directories(false)
-        .fallback(service_fn(async |_| Ok(refusals::not_found().await)));
+    // What the folder lacks is built in: a foreign page has no files for the page of the accounts.
+    let files = ServeDir::new(folder).append_index_html_on_directories(false).fallback(service_fn(
+        async |request: Request<Body>| {
+            let path = request.uri().path().trim_start_matches('/').to_owned();
+            Ok(built_in(extract::Path(path), request.headers().clone()).await)
+        },
+    ));
     let cache = SetResponseHeaderLayer::overriding(CACHE_CONTROL, HeaderValue::from_static(REVALIDATE));
     Router::new().fallback_service(ServiceBuilder::new().layer(cache).service(files))
 }

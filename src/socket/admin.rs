@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::event::{Context, Done, Entry, Event};
-use crate::chat;
+use super::event::{Context, Entry, Event};
+use crate::chat::{self, admin::BackupCreated};
 use crate::error::Result;
 
 pub const EVENTS: &[Entry] = &[Entry::of::<BackupDatabase>()];
@@ -14,10 +14,9 @@ struct BackupDatabase {}
 impl Event for BackupDatabase {
     const NAME: &'static str = "backup_database";
     const PAYLOAD: bool = false;
-    type Ack = Done;
+    type Ack = BackupCreated;
 
-    async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
-        chat::admin::backup(context.actor()?)?;
-        Ok(Done {})
+    async fn handle(self, context: &mut Context<'_>) -> Result<BackupCreated> {
+        chat::admin::back_up(context.app, context.actor()?).await
     }
 }

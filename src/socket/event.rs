@@ -19,13 +19,15 @@ use socketioxide::extract::{AckSender, SocketRef};
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
-use super::decode::{Arguments, Raw};
 use super::hub::SocketHub;
+use super::raw::{Arguments, Raw};
 use super::session::Session;
 use crate::app::App;
+use crate::chat;
 use crate::error::{Error, Result, WireError};
 use crate::hub::Outbound;
-use crate::types::{Actor, ConnId};
+use crate::types::{Actor, ConnId, Network, RoomId};
+use crate::visitor::Visitor;
 
 /// Events of one connection that may wait. Past that the answer is `too_many`.
 const QUEUE: usize = 64;
@@ -56,12 +58,18 @@ pub struct Done {}
 pub struct Context<'a> {
     pub app: &'a App,
     pub conn: ConnId,
+    pub visitor: &'a Visitor,
     pub session: &'a mut Session,
 }
 
 impl Context<'_> {
+    /// The groups that the connection hears.
+    pub fn groups(&self) -> Vec<RoomId> {
+        self.app.hub.rooms_of(self.conn).into_keys().filter(|room| *room != RoomId::PUBLIC).collect()
+    }
+
     pub fn actor(&self) -> Result<&Actor> {
-        self.session.actor.as_ref().ok_or(Error::Unauthenticated)
+        self.session.actor.as_ref().ok_or_else(Error::not_joined)
     }
 }
 
@@ -97,10 +105,6 @@ struct Refused<'a> {
     error: &'a WireError,
 }
 
-impl Outbound for WireError {
-    const NAME: &'static str = "error";
-}
-
 /// All that the connections share.
 pub struct Pipeline {
     pub app: Arc<App>,
@@ -127,8 +131,24 @@ impl Pipeline {
 }
 
 enum Job {
-    Event { socket: SocketRef, raw: Raw, ack: AckSender },
-    Disconnected { done: oneshot::Sender<()> },
+    /// The handshake has shown who it is. With `listen` it hears the account's rooms at once.
+    Introduce {
+        socket: SocketRef,
+        actor: Actor,
+        listen: bool,
+    },
+    Event {
+        socket: SocketRef,
+        raw: Raw,
+        ack: AckSender,
+    },
+    /// Who has not come in by now only takes up room.
+    JoinDeadline {
+        socket: SocketRef,
+    },
+    Disconnected {
+        done: oneshot::Sender<()>,
+    },
 }
 
 #[derive(Default)]
@@ -154,14 +174,20 @@ pub struct Connection {
     id: ConnId,
     /// Names the connection in logs; its id is a secret.
     number: u64,
+    visitor: Visitor,
     queue: Mutex<Queue>,
     session: tokio::sync::Mutex<Session>,
 }
 
 impl Connection {
-    pub fn new(pipeline: Arc<Pipeline>, id: ConnId) -> Arc<Self> {
+    pub fn new(pipeline: Arc<Pipeline>, id: ConnId, visitor: Visitor) -> Arc<Self> {
         let number = pipeline.next_number.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { pipeline, id, number, queue: Mutex::default(), session: Default::default() })
+        Arc::new(Self { pipeline, id, number, visitor, queue: Mutex::default(), session: Default::default() })
+    }
+
+    /// The handshake has shown whose it is: known to the events that come.
+    pub fn introduce(self: &Arc<Self>, socket: SocketRef, actor: Actor, listen: bool) {
+        self.push(Job::Introduce { socket, actor, listen });
     }
 
     /// Takes an event in, in arrival order. Never blocks.
@@ -176,20 +202,34 @@ impl Connection {
     }
 
     /// From here on the connection can be spoken to: works off what came before.
-    pub fn open(self: &Arc<Self>) {
+    pub fn open(self: &Arc<Self>, socket: SocketRef) {
         let mut queue = self.queue.lock().expect("queue lock");
         if queue.state == State::Opening {
+            self.pipeline.hub.add(self.id, socket.clone(), Network::of(self.visitor.address));
             queue.state = State::Idle;
             self.wake(&mut queue);
+            self.expect_to_join(socket);
         }
     }
 
     /// Waits until all that the connection sent before is done, then says goodbye for it.
-    pub async fn disconnected(self: Arc<Self>) {
-        self.open();
+    pub async fn disconnected(self: Arc<Self>, socket: SocketRef) {
+        self.open(socket);
         let (done, finished) = oneshot::channel();
         self.push(Job::Disconnected { done });
         let _ = finished.await;
+    }
+
+    /// Looks again when the time to come in is over.
+    fn expect_to_join(self: &Arc<Self>, socket: SocketRef) {
+        let Some(limits) = self.pipeline.app.config.socket_limits else { return };
+        let connection = Arc::downgrade(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(limits.join_timeout).await;
+            if let Some(connection) = connection.upgrade().filter(|_| socket.connected()) {
+                connection.push(Job::JoinDeadline { socket });
+            }
+        });
     }
 
     fn push(self: &Arc<Self>, job: Job) {
@@ -210,9 +250,18 @@ impl Connection {
         let mut session = self.session.lock().await;
         while let Some(job) = self.next_job() {
             match job {
-                Job::Event { socket, raw, ack } => self.answer(&mut session, socket, raw, ack).await,
+                Job::Introduce { socket, actor, listen } => self.begin(&mut session, &socket, actor, listen).await,
+                Job::Event { socket, raw, ack } => {
+                    let had_come_in = session.actor.is_some();
+                    self.answer(&mut session, socket.clone(), raw, ack).await;
+                    if had_come_in && session.actor.is_none() {
+                        self.expect_to_join(socket);
+                    }
+                }
+                Job::JoinDeadline { socket } if session.actor.is_none() => self.pipeline.hub.drop_connection(&socket),
+                Job::JoinDeadline { .. } => {}
                 Job::Disconnected { done } => {
-                    session.say_goodbye(&self.pipeline.app);
+                    session.say_goodbye(&self.pipeline.app, self.id);
                     let _ = done.send(());
                 }
             }
@@ -228,6 +277,18 @@ impl Connection {
             *queue = Queue { jobs: VecDeque::new(), state: State::Idle };
         }
         job
+    }
+
+    /// Makes the connection speak for the account that its handshake named, or ends it, saying why.
+    async fn begin(&self, session: &mut Session, socket: &SocketRef, actor: Actor, listen: bool) {
+        match chat::people::introduce(&self.pipeline.app, &actor, self.id, Vec::new(), listen).await {
+            Ok(()) => session.actor = Some(actor),
+            Err(error) => {
+                // Whoever has gone meanwhile need not be told.
+                let _ = socket.emit(WireError::NAME, &error.to_wire(None));
+                let _ = socket.clone().disconnect();
+            }
+        }
     }
 
     async fn answer(&self, session: &mut Session, socket: SocketRef, raw: Raw, ack: AckSender) {
@@ -255,10 +316,10 @@ impl Connection {
 
     async fn run(&self, entry: Option<&Entry>, session: &mut Session, raw: &Raw) -> Result<Box<RawValue>> {
         if session.actor.is_none() && !entry.is_some_and(|entry| entry.open) {
-            return Err(Error::Unauthenticated);
+            return Err(Error::not_joined());
         }
         let entry = entry.ok_or_else(|| Error::NotFound("There is no such event.".into()))?;
-        let mut context = Context { app: &self.pipeline.app, conn: self.id, session };
+        let mut context = Context { app: &self.pipeline.app, conn: self.id, visitor: &self.visitor, session };
         let handler = (entry.run)(raw.arguments()?, &mut context);
         match AssertUnwindSafe(handler).catch_unwind().await {
             Ok(result) => result,

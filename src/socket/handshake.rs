@@ -10,17 +10,19 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST,
-    ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE, VARY,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use socketioxide::socket::Sid;
 
 use super::hub::SocketHub;
 use crate::app::App;
-use crate::config::AllowedOrigins;
+use crate::chat::sessions::is_banned_network;
 use crate::listener::Peer;
+use crate::types::Network;
+use crate::visitor::{Visitor, origin_is_allowed};
 
 /// Longest refusal of the library that is read.
 const REFUSAL: usize = 4096;
@@ -41,9 +43,7 @@ pub fn router(app: Arc<App>, hub: Arc<SocketHub>) -> Router {
 
 async fn guard(State(edge): State<Edge>, request: Request, next: Next) -> Response {
     let origin = request.headers().get(ORIGIN).cloned();
-    if let Some(origin) = &origin
-        && !is_allowed(&edge.app.config.allowed_origins, origin, request.headers())
-    {
+    if !origin_is_allowed(&edge.app.config.allowed_origins, request.headers()) {
         return refusal("Not an accepted origin. The setting CORS_ALLOWED_ORIGINS lists those that are.");
     }
     let requested_headers = request.headers().get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
@@ -73,6 +73,10 @@ async fn dispatch(edge: &Edge, mut request: Request, next: Next) -> Response {
             return refusal("Invalid session None");
         }
     }
+    let visitor = Visitor::of(&edge.app.config, &request);
+    if is_banned_network(&edge.app, Network::of(visitor.address)) {
+        return (StatusCode::FORBIDDEN, "Your address is banned from this server.").into_response();
+    }
     let session: Option<Sid> = query.sid.as_deref().and_then(|sid| sid.parse().ok());
     match query.transport.as_deref() {
         Some("polling") => {}
@@ -93,6 +97,7 @@ async fn dispatch(edge: &Edge, mut request: Request, next: Next) -> Response {
     }
     if session.is_none() {
         keep_the_needed(&mut request);
+        request.extensions_mut().insert(visitor);
     }
     let response = next.run(request).await;
     match response.status() {
@@ -170,24 +175,4 @@ fn preflight(requested_headers: Option<HeaderValue>) -> Response {
         response.headers_mut().insert(ACCESS_CONTROL_ALLOW_HEADERS, headers);
     }
     response
-}
-
-/// Our own origin is what the browser's address bar shows: the Host header, or what a proxy says that it was.
-fn is_allowed(allowed: &AllowedOrigins, origin: &HeaderValue, headers: &HeaderMap) -> bool {
-    let Ok(origin) = origin.to_str() else { return false };
-    let listed = match allowed {
-        AllowedOrigins::Any => return true,
-        AllowedOrigins::List(origins) => origins.iter().any(|listed| listed.eq_ignore_ascii_case(origin)),
-    };
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(first);
-    let host = headers.get(HOST).and_then(|value| value.to_str().ok());
-    let scheme = header("x-forwarded-proto").unwrap_or("http");
-    let own = [host, header("x-forwarded-host")].into_iter().flatten().map(|host| format!("{scheme}://{host}"));
-    let plain = host.map(|host| format!("http://{host}"));
-    listed || own.chain(plain).any(|own| own.eq_ignore_ascii_case(origin))
-}
-
-/// Of a list that several proxies wrote, what the first one saw.
-fn first(value: &str) -> &str {
-    value.split(',').next().unwrap_or_default().trim()
 }

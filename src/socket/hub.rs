@@ -3,8 +3,8 @@
 //! The library's own broadcast does not tell which socket had no room for an event, so each socket is served by itself,
 //! with a payload that was encoded once. Who is too slow is cut off, so that it comes back and misses nothing.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, Weak};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use axum::Router;
@@ -17,9 +17,10 @@ use socketioxide::socket::Sid;
 use socketioxide::{SendError, SocketError, SocketIo, TransportType};
 use tower::ServiceExt;
 
+use super::registry::{Listener, Registry};
 use crate::hub::{Audience, Fanout, Publication};
 use crate::listener::CutSwitch;
-use crate::types::{ConnId, RoomId, UserId};
+use crate::types::{ConnId, Identity, Network, RoomId, RoomName, SessionId, UserId};
 
 /// What answers `/socket.io/`.
 pub type Service = SocketIoService<Router>;
@@ -30,13 +31,28 @@ const CLOSING: Duration = Duration::from_secs(5);
 pub struct SocketHub {
     io: SocketIo,
     service: Service,
+    registry: Mutex<Registry>,
     /// The connections of websockets, by session.
     switches: Mutex<HashMap<Sid, Weak<CutSwitch>>>,
 }
 
 impl SocketHub {
     pub fn new(io: SocketIo, service: Service) -> Self {
-        Self { io, service, switches: Mutex::default() }
+        Self { io, service, registry: Mutex::default(), switches: Mutex::default() }
+    }
+
+    /// Takes a connection in: from here on it can be spoken to.
+    pub fn add(&self, conn: ConnId, socket: SocketRef, network: Network) {
+        self.registry().add(conn, socket, network);
+    }
+
+    /// Connections that come from there.
+    pub fn count_from(&self, network: Network) -> usize {
+        self.registry().count_from(network)
+    }
+
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().expect("registry lock")
     }
 
     pub fn io(&self) -> &SocketIo {
@@ -81,10 +97,17 @@ impl SocketHub {
 
     /// Ends the session of a slow reader without a goodbye, as a broken network would: its client then connects again.
     fn cut_off(&self, socket: &SocketRef) {
-        // It hears nothing more: an event after the lost one would hide the gap.
-        socket.leave_all();
         metrics::counter!("secure_chat_slow_readers_total").increment(1);
         tracing::warn!("a connection that does not read was cut off");
+        self.drop_connection(socket);
+    }
+
+    /// Ends a connection without a goodbye: its client then connects again.
+    pub fn drop_connection(&self, socket: &SocketRef) {
+        // It hears nothing more: an event after a lost one would hide the gap.
+        if let Some(listener) = self.registry().conn(ConnId::new(socket.id)) {
+            listener.deafen();
+        }
         let switch = self.switches.lock().expect("switches lock").get(&socket.id).and_then(Weak::upgrade);
         match (socket.transport_type(), switch) {
             (TransportType::Websocket, Some(switch)) => switch.cut(),
@@ -110,67 +133,93 @@ impl SocketHub {
         async move { drop(answer.await) }
     }
 
-    fn audience(&self, to: Audience, except: Option<ConnId>) -> Vec<SocketRef> {
-        let mut sockets = match to {
-            Audience::Everyone => self.io.sockets(),
-            Audience::Room(room) => self.io.within(room_name(room)).sockets(),
-            Audience::User(user) => self.io.within(user_name(user)).sockets(),
-            Audience::Conn(conn) => self.io.get_socket(conn.sid()).into_iter().collect(),
-        };
-        if let Some(except) = except {
-            sockets.retain(|socket| socket.id != except.sid());
+    fn listeners(&self, conns: &Audience) -> Vec<Arc<Listener>> {
+        let registry = self.registry();
+        match conns {
+            Audience::Everyone => registry.everyone().values().cloned().collect(),
+            Audience::Room(room) => registry.in_room(*room).values().cloned().collect(),
+            Audience::Person(identity) => registry.of_person(identity),
+            Audience::Session(session) => registry.of_session(*session),
+            Audience::Conn(conn) => registry.conn(*conn).into_iter().collect(),
         }
-        sockets
     }
 
-    fn emit(&self, to: Audience, except: Option<ConnId>, event: &'static str, payload: &RawValue) {
-        let sockets = self.audience(to, except);
-        metrics::counter!("secure_chat_deliveries_total").increment(sockets.len() as u64);
-        for socket in sockets {
-            if let Err(error) = socket.emit(event, payload) {
-                self.not_delivered(&socket, error);
+    fn emit(&self, to: &Audience, event: &'static str, payload: &RawValue, wants: impl Fn(&Listener) -> bool) {
+        let emit = |listener: &Arc<Listener>| {
+            if listener.is_deaf() || !wants(listener) {
+                return 0;
             }
-        }
+            if let Err(error) = listener.socket.emit(event, payload) {
+                self.not_delivered(&listener.socket, error);
+            }
+            1
+        };
+        let room = match to {
+            Audience::Everyone => Some(self.registry().everyone()),
+            Audience::Room(room) => Some(self.registry().in_room(*room)),
+            _ => None,
+        };
+        let count: u64 = match room {
+            Some(listeners) => listeners.values().map(emit).sum(),
+            None => self.listeners(to).iter().map(emit).sum(),
+        };
+        metrics::counter!("secure_chat_deliveries_total").increment(count);
     }
 }
 
 impl Fanout for SocketHub {
     fn carry_out(&self, publication: Publication) {
-        let socket = |conn: ConnId| self.io.get_socket(conn.sid());
         match publication {
-            Publication::Emit { to, except, event, payload } => self.emit(to, except, event, &payload),
-            Publication::Join { conn, room } => {
-                if let Some(socket) = socket(conn) {
-                    socket.join(room_name(room));
-                }
+            Publication::Emit { to, except, author, event, payload } => self.emit(&to, event, &payload, |listener| {
+                except != Some(listener.conn) && author.as_ref().is_none_or(|author| !listener.hides(author))
+            }),
+            Publication::Join { conn, room, name } => self.registry().join(conn, room, &name),
+            Publication::Leave { conns, room } => {
+                let listeners = self.listeners(&conns);
+                let mut registry = self.registry();
+                listeners.iter().for_each(|listener| registry.leave(listener.conn, room));
             }
-            Publication::Leave { conn, room } => {
-                if let Some(socket) = socket(conn) {
-                    socket.leave(room_name(room));
-                }
+            Publication::Identify { conn, ear } => self.registry().identify(conn, Some(ear)),
+            Publication::Forget { conn } => {
+                let mut registry = self.registry();
+                registry.leave_all(conn);
+                registry.identify(conn, None);
             }
-            Publication::Identify { conn, user } => {
-                if let Some(socket) = socket(conn) {
-                    let earlier = socket.rooms().into_iter().filter(|room| room.starts_with(USER));
-                    socket.leave(earlier.collect::<Vec<_>>());
-                    socket.join(user_name(user));
+            Publication::Hide { by, author, hidden } => self.registry().hide(&by, &author, hidden),
+            Publication::Disconnect { conns, except } => {
+                for listener in self.listeners(&conns).iter().filter(|listener| Some(listener.conn) != except) {
+                    // Whoever has gone already need not be sent away.
+                    let _ = listener.socket.clone().disconnect();
                 }
             }
         }
     }
 
-    fn is_present(&self, user: UserId) -> bool {
-        !self.audience(Audience::User(user), None).is_empty()
+    fn is_present(&self, identity: &Identity, user: UserId) -> bool {
+        self.registry().of_person(identity).iter().any(|listener| listener.user() == Some(user))
     }
-}
 
-// Rooms of the library are named by ids of ours, never by what people type: no name can meet another room or a socket's id.
-const USER: &str = "user:";
+    fn networks_of(&self, identity: &Identity) -> Vec<Network> {
+        let registry = self.registry();
+        let mut networks: Vec<_> =
+            registry.of_person(identity).iter().filter_map(|listener| registry.network_of(listener.conn)).collect();
+        networks.dedup();
+        networks
+    }
 
-fn room_name(room: RoomId) -> String {
-    format!("room:{}", room.get())
-}
+    fn connections_of(&self, identity: &Identity) -> usize {
+        self.registry().of_person(identity).len()
+    }
 
-fn user_name(user: UserId) -> String {
-    format!("{USER}{user}")
+    fn sessions(&self) -> Vec<SessionId> {
+        self.registry().sessions()
+    }
+
+    fn rooms_of(&self, conn: ConnId) -> BTreeMap<RoomId, RoomName> {
+        self.registry().rooms_of(conn)
+    }
+
+    fn remove(&self, conn: ConnId) -> BTreeMap<RoomId, RoomName> {
+        self.registry().remove(conn)
+    }
 }

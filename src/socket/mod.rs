@@ -2,42 +2,60 @@
 
 mod accounts;
 mod admin;
-mod decode;
 mod event;
 mod handshake;
 mod hub;
 mod messages;
+mod moderation;
+mod people;
+mod raw;
+mod registry;
 mod rooms;
 mod session;
 
-use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
-use socketioxide::extract::{AckSender, SocketRef};
+use serde::Deserialize;
+use socketioxide::extract::{AckSender, SocketRef, TryData};
 use socketioxide::handler::ConnectHandler;
 use socketioxide::{ParserConfig, SocketIo, TransportType};
 
 use crate::app::App;
+use crate::chat;
 use crate::config::Config;
 use crate::listener::Peer;
-use crate::types::ConnId;
-use decode::Raw;
+use crate::types::{Actor, ConnId, Network, Token};
+use crate::visitor::Visitor;
 use event::{Connection, Entry, Pipeline};
 pub use hub::SocketHub;
+use raw::Raw;
 
 /// Packets that may wait for a connection. A reader who falls behind further than this is cut off.
 const BUFFER: usize = 1024;
 /// The first growth of a websocket's reading buffer; most packets are short.
 const READ_BUFFER: usize = 1024;
 
+/// How long a session may take to connect to a namespace, where nothing is limited.
+const CONNECTING: Duration = Duration::from_secs(45);
+
+/// What clients without cookies show when they connect.
+#[derive(Deserialize)]
+struct Auth {
+    token: Token,
+}
+
 /// All events that clients may send.
 fn entries() -> Vec<&'static Entry> {
-    [accounts::EVENTS, admin::EVENTS, messages::EVENTS, rooms::EVENTS].into_iter().flatten().collect()
+    [accounts::EVENTS, admin::EVENTS, messages::EVENTS, moderation::EVENTS, people::EVENTS, rooms::EVENTS]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// The server without its rules, which come with [`attach`].
@@ -55,6 +73,7 @@ pub fn build(config: &Config) -> Arc<SocketHub> {
         .ws_max_frame_size(config.max_payload)
         .ws_read_buffer_size(READ_BUFFER)
         .max_buffer_size(BUFFER)
+        .connect_timeout(config.socket_limits.map_or(CONNECTING, |limits| limits.join_timeout))
         .build_with_inner_svc(Router::new());
     Arc::new(SocketHub::new(io, service))
 }
@@ -69,10 +88,7 @@ pub fn attach(app: Arc<App>, hub: Arc<SocketHub>) -> SocketEdge {
     let pipeline = Arc::new(Pipeline::new(app, hub.clone(), entries()));
     let accept = {
         let pipeline = pipeline.clone();
-        move |socket: SocketRef| {
-            accept(&pipeline, &socket);
-            ready(Ok::<_, Infallible>(()))
-        }
+        async move |socket: SocketRef, auth: TryData<Auth>| accept(&pipeline, socket, auth.0.ok()).await
     };
     // In the middleware, since it runs before the client hears that it is connected: no event can come too early.
     hub.io().ns("/", open.with(accept));
@@ -104,7 +120,24 @@ impl SocketEdge {
     }
 }
 
-fn accept(pipeline: &Arc<Pipeline>, socket: &SocketRef) {
+/// Takes a connection in, or says why not: the client hears that as `connect_error`.
+async fn accept(pipeline: &Arc<Pipeline>, socket: SocketRef, auth: Option<Auth>) -> Result<(), Refusal> {
+    let app = &pipeline.app;
+    let visitor = socket.req_parts().extensions.get::<Visitor>().cloned().ok_or(Refusal::Unknown)?;
+    let network = Network::of(visitor.address);
+    if chat::sessions::is_banned_network(app, network) {
+        return Err(Refusal::Banned);
+    }
+    if app.config.socket_limits.is_some_and(|limits| pipeline.hub.count_from(network) >= limits.per_address) {
+        return Err(Refusal::TooMany);
+    }
+    let actor = match auth.as_ref().map(|auth| &auth.token).or(visitor.token.as_ref()) {
+        Some(token) => sign_in(app, token, visitor.address).await?,
+        None => None,
+    };
+    if actor.is_none() && auth.is_some() {
+        return Err(Refusal::NoSession);
+    }
     let conn = ConnId::new(socket.id);
     if socket.transport_type() == TransportType::Websocket
         && let Some(ConnectInfo(peer)) = socket.req_parts().extensions.get::<ConnectInfo<Peer>>()
@@ -112,7 +145,39 @@ fn accept(pipeline: &Arc<Pipeline>, socket: &SocketRef) {
         pipeline.hub.carried_by(socket.id, &peer.switch);
     }
     metrics::gauge!("secure_chat_connections").increment(1);
-    socket.extensions.insert(Connection::new(pipeline.clone(), conn));
+    let connection = Connection::new(pipeline.clone(), conn, visitor);
+    if let Some(actor) = actor {
+        // A page says when it wants to hear: with join_chat. Who shows a token by hand wants to hear at once.
+        connection.introduce(socket.clone(), Actor { conn: Some(conn), ..actor }, auth.is_some());
+    }
+    socket.extensions.insert(connection);
+    listen(pipeline, &socket, conn);
+    Ok(())
+}
+
+async fn sign_in(app: &App, token: &Token, address: IpAddr) -> Result<Option<Actor>, Refusal> {
+    chat::sessions::authenticate(app, token, address).await.map_err(|error| {
+        error.to_wire(Some("connect"));
+        Refusal::Unavailable
+    })
+}
+
+/// Why a connection is not taken in.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("The server does not know where this comes from.")]
+    Unknown,
+    #[error("Your address is banned from this server.")]
+    Banned,
+    #[error("There are too many connections from your address.")]
+    TooMany,
+    #[error("This session is over. Sign in again.")]
+    NoSession,
+    #[error("The server cannot look up your session now. Try again in a moment.")]
+    Unavailable,
+}
+
+fn listen(pipeline: &Arc<Pipeline>, socket: &SocketRef, conn: ConnId) {
     socket.on_fallback(|socket: SocketRef, raw: Raw, ack: AckSender| {
         connection(&socket).receive(socket, raw, ack);
         ready(())
@@ -120,14 +185,14 @@ fn accept(pipeline: &Arc<Pipeline>, socket: &SocketRef) {
     let hub = pipeline.hub.clone();
     socket.on_disconnect(move |socket: SocketRef| async move {
         metrics::gauge!("secure_chat_connections").decrement(1);
-        connection(&socket).disconnected().await;
+        connection(&socket).disconnected(socket).await;
         hub.gone(conn);
     });
 }
 
 /// The library calls this once it lets us emit to the socket, which can be after the client's first events.
 fn open(socket: SocketRef) -> Ready<()> {
-    connection(&socket).open();
+    connection(&socket).open(socket);
     ready(())
 }
 

@@ -21,8 +21,7 @@ impl Event for CreateGroup {
     type Ack = Done;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
-        let room = chat::rooms::create(context.app, context.actor()?, self.group_name, self.password).await?;
-        context.session.joined(&room);
+        chat::rooms::create(context.app, context.actor()?, self.group_name, self.password).await?;
         Ok(Done {})
     }
 }
@@ -39,8 +38,7 @@ impl Event for JoinGroup {
     type Ack = Done;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
-        let room = chat::rooms::join(context.app, context.actor()?, self.group_name, self.password).await?;
-        context.session.joined(&room);
+        chat::rooms::join(context.app, context.actor()?, self.group_name, self.password).await?;
         Ok(Done {})
     }
 
@@ -66,9 +64,6 @@ impl Event for LeaveGroup {
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Left> {
         let left = chat::rooms::leave(context.app, context.actor()?, self.group_name).await?;
-        if let Some(room) = left {
-            context.session.left(room);
-        }
         Ok(Left { left: left.is_some() })
     }
 }

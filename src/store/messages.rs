@@ -1,19 +1,23 @@
 //! Messages at rest.
 
+use std::collections::HashSet;
+
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::accounts::timestamp;
+use super::people::timestamp;
 use super::schema::messages;
 use super::statements::NextSeq;
 use super::{Column, Place, Reader, Tx};
 use crate::error::{Error, Result};
-use crate::types::{Message, MessageText, Room, RoomId, Timestamp, UserId, Username};
+use crate::types::{Identity, Message, MessageId, MessageText, Room, RoomId, Timestamp, UserId, Username};
 
 /// A message that is about to be stored.
 pub struct NewMessage {
     pub user: UserId,
     pub name: Username,
+    /// Whether an account stands behind the name.
+    pub by_account: bool,
     pub text: MessageText,
     pub encrypted_content: String,
     pub at: Timestamp,
@@ -24,6 +28,9 @@ pub struct NewMessage {
 struct Body {
     u: UserId,
     n: Username,
+    /// Whether an account stands behind the name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    a: bool,
     m: MessageText,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     e: String,
@@ -33,7 +40,8 @@ struct Body {
 /// Appends a message to its room.
 pub fn insert(tx: &mut Tx, room: &Room, new: NewMessage) -> Result<Message> {
     let seq: i64 = NextSeq { room: room.id.get() }.get_result(tx.reader.connection)?;
-    let body = Body { u: new.user, n: new.name, m: new.text, e: new.encrypted_content, t: new.at.micros() };
+    let body =
+        Body { u: new.user, n: new.name, a: new.by_account, m: new.text, e: new.encrypted_content, t: new.at.micros() };
     let sealed = tx.seal_json(place(room.id, &seq.to_be_bytes()), &body)?;
     diesel::insert_into(messages::table)
         .values((messages::room_id.eq(room.id.get()), messages::seq.eq(seq), messages::body.eq(sealed)))
@@ -41,21 +49,61 @@ pub fn insert(tx: &mut Tx, room: &Room, new: NewMessage) -> Result<Message> {
     message(tx, room, seq, body)
 }
 
-/// The newest messages of a room, oldest of them first.
-pub fn last(reader: &mut Reader, room: &Room, limit: i64) -> Result<Vec<Message>> {
+/// A message and who wrote it.
+pub struct Written {
+    pub message: Message,
+    pub author: Identity,
+}
+
+/// The newest messages of a room that are not by those in `hidden`, the oldest of them first.
+pub fn last(reader: &mut Reader, room: &Room, limit: usize, hidden: &HashSet<Identity>) -> Result<Vec<Message>> {
+    let mut found = Vec::new();
+    let mut before = i64::MAX;
+    while found.len() < limit {
+        let page = page(reader, room, before, limit as i64)?;
+        let Some(oldest) = page.last() else { break };
+        before = oldest.message.seq;
+        found.extend(page.into_iter().filter(|written| !hidden.contains(&written.author)));
+    }
+    found.truncate(limit);
+    Ok(found.into_iter().rev().map(|written| written.message).collect())
+}
+
+/// Messages before a position, the newest first.
+pub fn page(reader: &mut Reader, room: &Room, before: i64, limit: i64) -> Result<Vec<Written>> {
     let rows: Vec<(i64, String)> = messages::table
-        .filter(messages::room_id.eq(room.id.get()))
+        .filter(messages::room_id.eq(room.id.get()).and(messages::seq.lt(before)))
         .order(messages::seq.desc())
         .limit(limit)
         .select((messages::seq, messages::body))
         .load(reader.connection)?;
-    rows.into_iter()
-        .rev()
-        .map(|(seq, sealed)| {
-            let body = reader.open_json(place(room.id, &seq.to_be_bytes()), sealed)?;
-            message(reader, room, seq, body)
-        })
-        .collect()
+    rows.into_iter().map(|(seq, sealed)| open(reader, room, seq, sealed)).collect()
+}
+
+/// Where the message with this id would stand. Whether it does, [`get`] tells.
+pub fn place_of(reader: &Reader, id: MessageId) -> Result<Option<(RoomId, i64)>> {
+    reader.vault.message_place(id.uuid()).map_err(Error::Internal)
+}
+
+pub fn get(reader: &mut Reader, room: &Room, seq: i64) -> Result<Option<Written>> {
+    let sealed: Option<String> =
+        messages::table.find((room.id.get(), seq)).select(messages::body).first(reader.connection).optional()?;
+    sealed.map(|sealed| open(reader, room, seq, sealed)).transpose()
+}
+
+/// Whether the message was there to delete.
+pub fn delete(tx: &mut Tx, room: RoomId, seq: i64) -> Result<bool> {
+    let removed = diesel::delete(messages::table.find((room.get(), seq))).execute(tx.reader.connection)?;
+    Ok(removed > 0)
+}
+
+fn open(reader: &mut Reader, room: &Room, seq: i64, sealed: String) -> Result<Written> {
+    let body: Body = reader.open_json(place(room.id, &seq.to_be_bytes()), sealed)?;
+    let author = match body.a {
+        true => Identity::Account(body.u),
+        false => Identity::guest(&body.n),
+    };
+    Ok(Written { message: message(reader, room, seq, body)?, author })
 }
 
 fn message(reader: &mut Reader, room: &Room, seq: i64, body: Body) -> Result<Message> {

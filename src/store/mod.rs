@@ -1,12 +1,18 @@
 //! What is stored, and that it is stored: opening the database, reading, writing. Everything at rest is sealed by the vault.
 
 pub mod accounts;
+pub mod admin;
+pub mod audit;
 mod connection;
 mod master_key;
 pub mod messages;
+pub mod moderation;
+pub mod people;
 mod prepare;
 pub mod rooms;
 mod schema;
+pub mod sessions;
+pub mod state;
 mod statements;
 mod vault;
 mod writer;
@@ -22,9 +28,10 @@ pub use prepare::{OpenError, Prepared, prepare};
 
 use crate::error::{Error, Result};
 use crate::hub::{Publication, Publisher};
-use crate::types::DatabaseUrl;
+use crate::types::{DatabaseUrl, Identity, RoomName};
 use connection::{AnyConnection, Connections};
 use vault::{Blind, Column, KeyName, Place, Sealed, StoredKey, Vault};
+pub use writer::Lane;
 use writer::Writer;
 
 /// Connections that read at the same time.
@@ -76,9 +83,14 @@ impl Db {
         task.await.unwrap_or_else(|error| Err(Error::internal(error)))
     }
 
-    /// Runs `work` in the writer; the answer comes after COMMIT and after what it published. Writes with equal `lane`
-    /// keep their order: use a number that stands for the room.
-    pub async fn write<T, F>(&self, lane: u64, work: F) -> Result<T>
+    /// A key for `label` that depends on this database and on `secret`.
+    pub fn derive(&self, label: &str, secret: &[u8]) -> anyhow::Result<Zeroizing<[u8; 32]>> {
+        self.vault.derive(label, secret)
+    }
+
+    /// Runs `work` in the writer; the answer comes after COMMIT and after what it published. Writes of one lane keep
+    /// their order.
+    pub async fn write<T, F>(&self, lane: Lane, work: F) -> Result<T>
     where
         F: FnOnce(&mut Tx) -> Result<T> + Send + 'static,
         T: Send + 'static,
@@ -92,11 +104,16 @@ impl Db {
 
     /// Whether a write is committed and the key opens what is stored.
     pub async fn check(&self) -> Result<()> {
-        self.write(0, |tx| {
+        self.write(rooms::lane(&RoomName::public()), |tx| {
             rooms::touch_public(tx)?;
             rooms::public(tx).map(|_| ())
         })
         .await
+    }
+
+    /// How full the writer's queue is, in percent.
+    pub fn queue_percent(&self) -> u64 {
+        self.writer.lock().expect("writer lock").as_ref().map_or(0, |writer| writer.queue_percent())
     }
 
     /// Takes no more writes and waits until those accepted are committed. Blocks.
@@ -157,6 +174,14 @@ impl Reader<'_> {
         serde_json::from_slice(&plain).map_err(Error::internal)
     }
 
+    /// The blind index of who somebody is to others.
+    fn person(&mut self, identity: &Identity) -> Result<Vec<u8>> {
+        match identity {
+            Identity::Account(user) => self.blind("person", &format!("account:{user}")),
+            Identity::Guest(key) => self.blind("person", &format!("guest:{}", key.as_str())),
+        }
+    }
+
     fn blind(&mut self, scope: &str, value: &str) -> Result<Vec<u8>> {
         self.vault.blind(scope, value).map(Blind::into_stored).map_err(Error::Internal)
     }
@@ -175,7 +200,7 @@ impl Reader<'_> {
 fn writers(url: &DatabaseUrl) -> usize {
     match url {
         DatabaseUrl::Sqlite(_) => 1,
-        DatabaseUrl::Postgres(_) => 4,
+        DatabaseUrl::Postgres(_) => 5,
     }
 }
 

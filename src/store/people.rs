@@ -1,13 +1,14 @@
-//! People at rest.
+//! People at rest: guests and those with an account, what they have done, whom they have blocked, how they set their rooms.
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::schema::users::dsl;
+use super::schema::{blocks, room_preferences};
 use super::statements::CountMessage;
 use super::{Column, Place, Reader, Tx};
 use crate::error::{Error, Result};
-use crate::types::{PublicKey, Timestamp, User, UserId, Username};
+use crate::types::{Identity, NameKey, PublicKey, RoomId, Timestamp, User, UserId, Username};
 
 /// The sealed part of a row.
 #[derive(Serialize, Deserialize)]
@@ -59,8 +60,107 @@ pub fn activity(reader: &mut Reader, user: UserId) -> Result<Activity> {
     Ok(Activity { message_count, joined_at: timestamp(profile.joined_at)?, last_active: timestamp(last_active)? })
 }
 
+/// Whether somebody has ever been here under exactly this name.
+pub fn was_here(reader: &mut Reader, name: &Username) -> Result<bool> {
+    let name_blind = reader.blind("users.name", name.as_str())?;
+    let found =
+        dsl::users.filter(dsl::name_blind.eq(name_blind)).select(dsl::message_count).first::<i64>(reader.connection);
+    Ok(found.optional()?.is_some())
+}
+
+/// Somebody whom a person has blocked.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Block {
+    pub name: Username,
+    /// `None`: a guest, who is no more than their name.
+    pub account: Option<UserId>,
+}
+
+impl Block {
+    pub fn identity(&self) -> Identity {
+        match self.account {
+            Some(user) => Identity::Account(user),
+            None => Identity::Guest(NameKey::of(&self.name)),
+        }
+    }
+}
+
+/// Blocks somebody; who is blocked already stays so.
+pub fn block(tx: &mut Tx, user: UserId, block: &Block) -> Result<()> {
+    unblock(tx, user, &block.identity())?;
+    let person = tx.person(&block.identity())?;
+    let row = [user.as_bytes(), &person[..]].concat();
+    let sealed = tx.seal_json(place(Column::Block, &row), block)?;
+    diesel::insert_into(blocks::table)
+        .values((blocks::user_id.eq(user.as_bytes()), blocks::person.eq(&person), blocks::block.eq(sealed)))
+        .execute(tx.reader.connection)?;
+    Ok(())
+}
+
+/// Whether there was a block to lift.
+pub fn unblock(tx: &mut Tx, user: UserId, whom: &Identity) -> Result<bool> {
+    let person = tx.person(whom)?;
+    let removed = diesel::delete(blocks::table.find((user.as_bytes(), person))).execute(tx.reader.connection)?;
+    Ok(removed > 0)
+}
+
+pub fn blocks(reader: &mut Reader, user: UserId) -> Result<Vec<Block>> {
+    let rows: Vec<(Vec<u8>, String)> = blocks::table
+        .filter(blocks::user_id.eq(user.as_bytes()))
+        .select((blocks::person, blocks::block))
+        .load(reader.connection)?;
+    rows.into_iter()
+        .map(|(person, sealed)| {
+            let row = [user.as_bytes(), &person[..]].concat();
+            reader.open_json(place(Column::Block, &row), sealed)
+        })
+        .collect()
+}
+
+/// How a person has set a room for themselves.
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+pub struct RoomPreferences {
+    pub muted: bool,
+}
+
+pub fn set_preferences(tx: &mut Tx, user: UserId, room: RoomId, preferences: RoomPreferences) -> Result<()> {
+    let key = (user.as_bytes(), room.get());
+    diesel::delete(room_preferences::table.find(key)).execute(tx.reader.connection)?;
+    let sealed = tx.seal_json(preferences_place(room, user.as_bytes()), &preferences)?;
+    diesel::insert_into(room_preferences::table)
+        .values((
+            room_preferences::user_id.eq(user.as_bytes()),
+            room_preferences::room_id.eq(room.get()),
+            room_preferences::preferences.eq(sealed),
+        ))
+        .execute(tx.reader.connection)?;
+    Ok(())
+}
+
+/// The rooms that the person has set in any way.
+pub fn preferences(reader: &mut Reader, user: UserId) -> Result<Vec<(RoomId, RoomPreferences)>> {
+    let rows: Vec<(i64, String)> = room_preferences::table
+        .filter(room_preferences::user_id.eq(user.as_bytes()))
+        .select((room_preferences::room_id, room_preferences::preferences))
+        .load(reader.connection)?;
+    rows.into_iter()
+        .map(|(room, sealed)| {
+            let room = RoomId::from_stored(room);
+            Ok((room, reader.open_json(preferences_place(room, user.as_bytes()), sealed)?))
+        })
+        .collect()
+}
+
+fn preferences_place(room: RoomId, user: &[u8]) -> Place<'_> {
+    Place { column: Column::RoomPreferences, room: Some(room), row: user }
+}
+
 fn place(column: Column, row: &[u8]) -> Place<'_> {
     Place { column, room: None, row }
+}
+
+pub(super) fn stored_user(bytes: &[u8]) -> Result<UserId> {
+    UserId::from_stored(bytes).ok_or_else(|| Error::Internal(anyhow::anyhow!("a stored user id is not 16 bytes long")))
 }
 
 pub(super) fn timestamp(micros: i64) -> Result<Timestamp> {

@@ -4,11 +4,11 @@ use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use serde::{Deserialize, Serialize};
 
-use super::accounts::timestamp;
+use super::people::{stored_user, timestamp};
 use super::schema::{memberships, rooms};
-use super::{Column, KeyName, Place, Reader, Tx};
+use super::{Column, KeyName, Lane, Place, Reader, Tx};
 use crate::error::{Error, Result};
-use crate::types::{Room, RoomId, RoomName, Timestamp, UserId, Username};
+use crate::types::{Room, RoomId, RoomName, RoomRole, Timestamp, UserId, Username};
 
 /// The sealed part of a room's row.
 #[derive(Serialize, Deserialize)]
@@ -17,33 +17,44 @@ struct Profile {
     creator: Option<Username>,
     created_at: i64,
     password_hash: Option<String>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    slow_mode: u32,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// The sealed part of a membership.
 #[derive(Serialize, Deserialize)]
-struct Member {
+struct Stored {
     name: Username,
     joined_at: i64,
+    #[serde(default)]
+    role: RoomRole,
+}
+
+/// Somebody who is in a room.
+#[derive(Clone, Debug)]
+pub struct Member {
+    pub user: UserId,
+    pub name: Username,
+    pub joined_at: i64,
+    pub role: RoomRole,
 }
 
 /// The lane of the writer that a room's writes go through.
-pub fn lane(name: &RoomName) -> u64 {
+pub fn lane(name: &RoomName) -> Lane {
     use std::hash::{DefaultHasher, Hash, Hasher};
 
     let mut hasher = DefaultHasher::new();
     name.hash(&mut hasher);
-    hasher.finish()
+    Lane::Room(hasher.finish())
 }
 
 /// Stores a new room with a message key of its own. `Conflict` when the name is taken.
 pub fn insert(tx: &mut Tx, room: &Room) -> Result<()> {
-    let profile = Profile {
-        name: room.name.clone(),
-        creator: room.creator.clone(),
-        created_at: room.created_at.micros(),
-        password_hash: room.password_hash.clone(),
-    };
-    let profile = tx.seal_json(profile_place(&id_bytes(room.id)), &profile)?;
+    let profile = seal_profile(tx, room)?;
     let name_blind = tx.blind("rooms.name", room.name.as_str())?;
     let inserted = diesel::insert_into(rooms::table)
         .values((
@@ -68,8 +79,14 @@ pub(super) fn ensure_public(tx: &mut Tx, now: Timestamp) -> Result<()> {
     if find(tx, &RoomName::public())?.is_some() {
         return Ok(());
     }
-    let room =
-        Room { id: RoomId::PUBLIC, name: RoomName::public(), creator: None, created_at: now, password_hash: None };
+    let room = Room {
+        id: RoomId::PUBLIC,
+        name: RoomName::public(),
+        creator: None,
+        created_at: now,
+        password_hash: None,
+        slow_mode: 0,
+    };
     insert(tx, &room)
 }
 
@@ -96,6 +113,48 @@ pub fn find(reader: &mut Reader, name: &RoomName) -> Result<Option<Room>> {
     row.map(|(id, profile)| open_room(reader, id, profile)).transpose()
 }
 
+pub fn by_id(reader: &mut Reader, id: RoomId) -> Result<Option<Room>> {
+    let profile: Option<String> =
+        rooms::table.find(id.get()).select(rooms::profile).first(reader.connection).optional()?;
+    profile.map(|profile| open_room(reader, id.get(), profile)).transpose()
+}
+
+/// Stores what has changed of a room: all but its name.
+pub fn update(tx: &mut Tx, room: &Room) -> Result<()> {
+    let profile = seal_profile(tx, room)?;
+    diesel::update(rooms::table.find(room.id.get())).set(rooms::profile.eq(profile)).execute(tx.reader.connection)?;
+    Ok(())
+}
+
+fn seal_profile(tx: &mut Tx, room: &Room) -> Result<String> {
+    let profile = Profile {
+        name: room.name.clone(),
+        creator: room.creator.clone(),
+        created_at: room.created_at.micros(),
+        password_hash: room.password_hash.clone(),
+        slow_mode: room.slow_mode,
+    };
+    tx.seal_json(profile_place(&id_bytes(room.id)), &profile)
+}
+
+/// All rooms, the public one too, with the number of members and of messages.
+pub fn all(reader: &mut Reader) -> Result<Vec<(Room, i64, i64)>> {
+    use diesel::dsl::count_star;
+
+    use super::schema::messages;
+
+    let rows: Vec<(i64, String)> = rooms::table.select((rooms::id, rooms::profile)).load(reader.connection)?;
+    let mut all = Vec::with_capacity(rows.len());
+    for (id, profile) in rows {
+        let members =
+            memberships::table.filter(memberships::room_id.eq(id)).select(count_star()).first(reader.connection)?;
+        let written = messages::table.filter(messages::room_id.eq(id)).select(count_star()).first(reader.connection)?;
+        all.push((open_room(reader, id, profile)?, members, written));
+    }
+    all.sort_by_key(|(room, _, _)| (room.created_at, room.id));
+    Ok(all)
+}
+
 /// The names of all groups, in the order of their creation. The public room is none.
 pub fn group_names(reader: &mut Reader) -> Result<Vec<RoomName>> {
     let rows: Vec<(i64, String)> = rooms::table
@@ -108,13 +167,14 @@ pub fn group_names(reader: &mut Reader) -> Result<Vec<RoomName>> {
     Ok(groups.into_iter().map(|room| room.name).collect())
 }
 
-pub fn is_member(reader: &mut Reader, room: RoomId, user: UserId) -> Result<bool> {
-    let found = memberships::table
+/// What the person is in the room; `None` for who is no member.
+pub fn membership(reader: &mut Reader, room: RoomId, user: UserId) -> Result<Option<Member>> {
+    let sealed: Option<String> = memberships::table
         .find((room.get(), user.as_bytes()))
-        .select(memberships::room_id)
-        .first::<i64>(reader.connection)
+        .select(memberships::member)
+        .first(reader.connection)
         .optional()?;
-    Ok(found.is_some())
+    sealed.map(|sealed| open_member(reader, room, user.as_bytes(), sealed)).transpose()
 }
 
 /// How many groups the person is a member of.
@@ -123,18 +183,45 @@ pub fn count_of(reader: &mut Reader, user: UserId) -> Result<i64> {
     Ok(count.get_result(reader.connection)?)
 }
 
-/// Makes the person a member; who is one already stays one.
-pub fn add_member(tx: &mut Tx, room: RoomId, user: UserId, name: &Username, at: Timestamp) -> Result<()> {
-    if is_member(tx, room, user)? {
+/// The rooms that the person is a member of.
+pub fn of_member(reader: &mut Reader, user: UserId) -> Result<Vec<Room>> {
+    let rows: Vec<(i64, String)> = memberships::table
+        .inner_join(rooms::table)
+        .filter(memberships::user_id.eq(user.as_bytes()))
+        .select((rooms::id, rooms::profile))
+        .load(reader.connection)?;
+    rows.into_iter().map(|(id, profile)| open_room(reader, id, profile)).collect()
+}
+
+/// Makes the person a member; who is one already stays what they are.
+pub fn add_member(
+    tx: &mut Tx,
+    room: RoomId,
+    user: UserId,
+    name: &Username,
+    at: Timestamp,
+    role: RoomRole,
+) -> Result<()> {
+    if membership(tx, room, user)?.is_some() {
         return Ok(());
     }
-    let member = Member { name: name.clone(), joined_at: at.micros() };
-    let member = tx.seal_json(member_place(room, user.as_bytes()), &member)?;
+    insert_member(tx, room, &Member { user, name: name.clone(), joined_at: at.micros(), role })
+}
+
+/// Changes what a member is.
+pub fn set_room_role(tx: &mut Tx, room: RoomId, member: &Member, role: RoomRole) -> Result<()> {
+    remove_member(tx, room, member.user)?;
+    insert_member(tx, room, &Member { role, ..member.clone() })
+}
+
+fn insert_member(tx: &mut Tx, room: RoomId, member: &Member) -> Result<()> {
+    let stored = Stored { name: member.name.clone(), joined_at: member.joined_at, role: member.role };
+    let sealed = tx.seal_json(member_place(room, member.user.as_bytes()), &stored)?;
     diesel::insert_into(memberships::table)
         .values((
             memberships::room_id.eq(room.get()),
-            memberships::user_id.eq(user.as_bytes()),
-            memberships::member.eq(member),
+            memberships::user_id.eq(member.user.as_bytes()),
+            memberships::member.eq(sealed),
         ))
         .execute(tx.reader.connection)?;
     Ok(())
@@ -148,22 +235,20 @@ pub fn remove_member(tx: &mut Tx, room: RoomId, user: UserId) -> Result<bool> {
 }
 
 /// Everyone who ever joined and has not left, in the order of joining.
-pub fn members(reader: &mut Reader, room: RoomId) -> Result<Vec<(UserId, Username)>> {
+pub fn members(reader: &mut Reader, room: RoomId) -> Result<Vec<Member>> {
     let rows: Vec<(Vec<u8>, String)> = memberships::table
         .filter(memberships::room_id.eq(room.get()))
         .select((memberships::user_id, memberships::member))
         .load(reader.connection)?;
-    let mut members = Vec::with_capacity(rows.len());
-    for (user, sealed) in rows {
-        let member: Member = reader.open_json(member_place(room, &user), sealed)?;
-        members.push((member.joined_at, stored_user(&user)?, member.name));
-    }
-    members.sort_by_key(|(joined_at, _, _)| *joined_at);
-    Ok(members.into_iter().map(|(_, user, name)| (user, name)).collect())
+    let mut members =
+        rows.into_iter().map(|(user, sealed)| open_member(reader, room, &user, sealed)).collect::<Result<Vec<_>>>()?;
+    members.sort_by_key(|member| member.joined_at);
+    Ok(members)
 }
 
-fn stored_user(bytes: &[u8]) -> Result<UserId> {
-    UserId::from_stored(bytes).ok_or_else(|| Error::Internal(anyhow::anyhow!("a stored user id is not 16 bytes long")))
+fn open_member(reader: &mut Reader, room: RoomId, user: &[u8], sealed: String) -> Result<Member> {
+    let stored: Stored = reader.open_json(member_place(room, user), sealed)?;
+    Ok(Member { user: stored_user(user)?, name: stored.name, joined_at: stored.joined_at, role: stored.role })
 }
 
 fn open_room(reader: &mut Reader, id: i64, profile: String) -> Result<Room> {
@@ -175,6 +260,7 @@ fn open_room(reader: &mut Reader, id: i64, profile: String) -> Result<Room> {
         creator: profile.creator,
         created_at: timestamp(profile.created_at)?,
         password_hash: profile.password_hash,
+        slow_mode: profile.slow_mode,
     })
 }
 

@@ -44,3 +44,86 @@ diesel::table! {
         body -> Text,
     }
 }
+
+diesel::table! {
+    accounts (user_id) {
+        user_id -> Binary,
+        key_blind -> Binary,
+        account -> Text,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> Binary,
+        token_hash -> Binary,
+        user_id -> Binary,
+        session -> Text,
+    }
+}
+
+diesel::table! {
+    invites (id) {
+        id -> Binary,
+        token_hash -> Binary,
+        invite -> Text,
+    }
+}
+
+diesel::table! {
+    sanctions (room_id, person) {
+        room_id -> BigInt,
+        person -> Binary,
+        sanction -> Text,
+    }
+}
+
+diesel::table! {
+    address_bans (id) {
+        id -> Binary,
+        person -> Binary,
+        ban -> Text,
+    }
+}
+
+diesel::table! {
+    blocks (user_id, person) {
+        user_id -> Binary,
+        person -> Binary,
+        block -> Text,
+    }
+}
+
+diesel::table! {
+    room_preferences (user_id, room_id) {
+        user_id -> Binary,
+        room_id -> BigInt,
+        preferences -> Text,
+    }
+}
+
+diesel::table! {
+    reports (id) {
+        id -> Binary,
+        report -> Text,
+    }
+}
+
+diesel::table! {
+    audit_log (seq) {
+        seq -> BigInt,
+        entry -> Text,
+        mac -> Binary,
+    }
+}
+
+diesel::table! {
+    state (name) {
+        name -> Text,
+        version -> BigInt,
+        value -> Text,
+    }
+}
+
+diesel::joinable!(memberships -> rooms (room_id));
+diesel::allow_tables_to_appear_in_same_query!(memberships, rooms);

@@ -57,10 +57,14 @@ pub enum Purpose {
     Messages,
     Blind,
     MessageIds,
+    Sessions,
+    /// Sanctions, reports and the audit log.
+    Moderation,
 }
 
 impl Purpose {
-    pub const WITHOUT_ROOM: [Self; 4] = [Self::Accounts, Self::Rooms, Self::Blind, Self::MessageIds];
+    pub const WITHOUT_ROOM: [Self; 6] =
+        [Self::Accounts, Self::Rooms, Self::Blind, Self::MessageIds, Self::Sessions, Self::Moderation];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -69,6 +73,8 @@ impl Purpose {
             Self::Messages => "messages",
             Self::Blind => "blind",
             Self::MessageIds => "message_ids",
+            Self::Sessions => "sessions",
+            Self::Moderation => "moderation",
         }
     }
 
@@ -82,17 +88,31 @@ impl Purpose {
 pub enum Column {
     UserProfile,
     UserLastActive,
+    Account,
+    Block,
+    RoomPreferences,
     RoomProfile,
     Member,
     MessageBody,
+    Session,
+    Invite,
+    Sanction,
+    AddressBan,
+    Report,
+    AuditEntry,
+    State,
 }
 
 impl Column {
     fn purpose(self) -> Purpose {
         match self {
-            Self::UserProfile | Self::UserLastActive => Purpose::Accounts,
+            Self::UserProfile | Self::UserLastActive | Self::Account | Self::Block | Self::RoomPreferences => {
+                Purpose::Accounts
+            }
             Self::RoomProfile | Self::Member => Purpose::Rooms,
             Self::MessageBody => Purpose::Messages,
+            Self::Session | Self::Invite => Purpose::Sessions,
+            Self::Sanction | Self::AddressBan | Self::Report | Self::AuditEntry | Self::State => Purpose::Moderation,
         }
     }
 
@@ -100,9 +120,19 @@ impl Column {
         match self {
             Self::UserProfile => "users.profile",
             Self::UserLastActive => "users.last_active",
+            Self::Account => "accounts.account",
+            Self::Block => "blocks.block",
+            Self::RoomPreferences => "room_preferences.preferences",
             Self::RoomProfile => "rooms.profile",
             Self::Member => "memberships.member",
             Self::MessageBody => "messages.body",
+            Self::Session => "sessions.session",
+            Self::Invite => "invites.invite",
+            Self::Sanction => "sanctions.sanction",
+            Self::AddressBan => "address_bans.ban",
+            Self::Report => "reports.report",
+            Self::AuditEntry => "audit_log.entry",
+            Self::State => "state.value",
         }
     }
 }
@@ -250,9 +280,8 @@ impl Vault {
         }
     }
 
-    /// The room and position that an id stands for: shows that the way back exists.
-    #[cfg(test)]
-    fn message_place(&self, id: Uuid) -> anyhow::Result<Option<(RoomId, i64)>> {
+    /// The room and position that an id stands for. Any UUID stands for one; whether there is such a message, the tables tell.
+    pub(in crate::store) fn message_place(&self, id: Uuid) -> anyhow::Result<Option<(RoomId, i64)>> {
         let mut block = GenericArray::from(id.into_bytes());
         if !is_uuid_v4(&block) {
             return Ok(None);
@@ -264,6 +293,30 @@ impl Vault {
                 return Ok(Some(unpack_id(block.into())));
             }
         }
+    }
+
+    /// A key for `label` that depends on the database and on `secret`.
+    pub(in crate::store) fn derive(&self, label: &str, secret: &[u8]) -> anyhow::Result<Zeroizing<[u8; 32]>> {
+        let generations = self.generations(KeyName::of(Purpose::Sessions))?;
+        let oldest = generations.last().expect("a loaded key has a generation");
+        let mut mac = hmac(&oldest.secret[..]);
+        mac.update(label.as_bytes());
+        mac.update(b"\0");
+        mac.update(secret);
+        Ok(Zeroizing::new(mac.finalize().into_bytes().into()))
+    }
+
+    /// One link of a chain: covers `content` and the link before.
+    pub(in crate::store) fn link(&self, before: &[u8], seq: i64, content: &[u8]) -> anyhow::Result<Vec<u8>> {
+        let generations = self.generations(KeyName::of(Purpose::Moderation))?;
+        // A chain is made once: the oldest key links it, whatever came after.
+        let oldest = generations.last().expect("a loaded key has a generation");
+        let mut mac = hmac(&oldest.secret[..]);
+        mac.update(b"audit|");
+        mac.update(&seq.to_be_bytes());
+        mac.update(before);
+        mac.update(content);
+        Ok(mac.finalize().into_bytes().to_vec())
     }
 
     fn id_cipher(&self) -> anyhow::Result<Aes128> {
@@ -327,7 +380,6 @@ fn pack_id(room: RoomId, seq: i64) -> [u8; 16] {
     value.to_be_bytes()
 }
 
-#[cfg(test)]
 fn unpack_id(block: [u8; 16]) -> (RoomId, i64) {
     let value = u128::from_be_bytes(block);
     let high = value >> 80;

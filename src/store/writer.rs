@@ -57,6 +57,26 @@ where
     }
 }
 
+/// Which writes keep their order among each other.
+#[derive(Clone, Copy)]
+pub enum Lane {
+    /// What is about accounts, sessions and moderation, and new groups. Its transactions lock no row of a room's, so it
+    /// and the rooms' lanes never wait for each other in a circle.
+    Accounts,
+    /// What is said and done in the room that this number stands for.
+    Room(u64),
+}
+
+impl Lane {
+    /// The first lane is for accounts, where there is more than one.
+    fn index(self, lanes: usize) -> usize {
+        match self {
+            Self::Room(number) if lanes > 1 => 1 + (number % (lanes as u64 - 1)) as usize,
+            _ => 0,
+        }
+    }
+}
+
 pub struct Writer {
     lanes: Vec<mpsc::Sender<Job>>,
     waiting: Arc<AtomicUsize>,
@@ -73,32 +93,40 @@ impl Writer {
         let waiting = Arc::new(AtomicUsize::new(0));
         let mut lanes = Vec::new();
         let mut threads = Vec::new();
-        for connection in connections {
+        let several = connections.len() > 1;
+        for (index, connection) in connections.into_iter().enumerate() {
             let (sender, receiver) = mpsc::channel(QUEUE);
-            let lane = Lane {
+            let worker = LaneWorker {
                 connection: Some(connection),
                 url: url.clone(),
                 vault: vault.clone(),
                 publisher: publisher.clone(),
                 receiver,
+                // The accounts' lanes of several nodes lock rows that they share: one write at a time, no two orders.
+                batch: if several && index == 0 { 1 } else { BATCH },
                 waiting: waiting.clone(),
             };
-            let thread = std::thread::Builder::new().name("writer".into()).spawn(move || lane.run());
+            let thread = std::thread::Builder::new().name("writer".into()).spawn(move || worker.run());
             threads.push(thread.expect("a thread can be started"));
             lanes.push(sender);
         }
         (Self { lanes, waiting }, threads)
     }
 
-    /// Runs `work` in a savepoint of the lane's next transaction. `key` picks the lane: equal keys keep their order.
-    pub async fn write<T, F>(&self, key: u64, work: F) -> Result<T>
+    /// How much of one lane's queue is waiting, in percent.
+    pub fn queue_percent(&self) -> u64 {
+        (self.waiting.load(Ordering::Relaxed) * 100 / QUEUE) as u64
+    }
+
+    /// Runs `work` in a savepoint of the lane's next transaction.
+    pub async fn write<T, F>(&self, lane: Lane, work: F) -> Result<T>
     where
         F: FnOnce(&mut Tx) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
         let job = Box::new(Pending { work: Some(work), value: None, caller });
-        let lane = &self.lanes[(key % self.lanes.len() as u64) as usize];
+        let lane = &self.lanes[lane.index(self.lanes.len())];
         metrics::gauge!("secure_chat_writes_waiting").set(self.waiting.fetch_add(1, Ordering::Relaxed) as f64 + 1.0);
         if lane.try_send(job).is_err() {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -108,24 +136,25 @@ impl Writer {
     }
 }
 
-struct Lane {
+struct LaneWorker {
     /// `None` after a fault: the state of such a connection is not to be trusted.
     connection: Option<AnyConnection>,
     url: DatabaseUrl,
     vault: Arc<Vault>,
     publisher: Publisher,
     receiver: mpsc::Receiver<Job>,
+    batch: usize,
     waiting: Arc<AtomicUsize>,
 }
 
-impl Lane {
+impl LaneWorker {
     /// Works until every sender is gone; what was accepted is committed before that.
     fn run(mut self) {
-        let mut batch = Vec::with_capacity(BATCH);
-        while self.receiver.blocking_recv_many(&mut batch, BATCH) > 0 {
+        let mut batch = Vec::with_capacity(self.batch);
+        while self.receiver.blocking_recv_many(&mut batch, self.batch) > 0 {
             self.waiting.fetch_sub(batch.len(), Ordering::Relaxed);
             metrics::histogram!("secure_chat_commit_batch_size").record(batch.len() as f64);
-            let mut batch = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
+            let mut batch = std::mem::replace(&mut batch, Vec::with_capacity(self.batch));
             match self.commit(&mut batch) {
                 Ok(results) => self.publisher.publish(steps(batch, results)),
                 Err(error) => self.give_up(batch, &error),

@@ -1,6 +1,7 @@
 //! Identifiers, each its own type, so that none is taken for another.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use socketioxide::socket::Sid;
@@ -8,35 +9,63 @@ use uuid::Uuid;
 
 use super::random::{random_bytes, random_uuid};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct UserId(Uuid);
+/// An id of 16 random bytes, in the form of a version 4 UUID.
+macro_rules! random_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
 
-impl UserId {
-    pub fn random() -> Self {
-        Self(random_uuid())
-    }
+        impl $name {
+            pub fn random() -> Self {
+                Self(random_uuid())
+            }
 
-    pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
+            pub fn as_bytes(&self) -> &[u8] {
+                self.0.as_bytes()
+            }
 
-    /// `None` when these are not 16 bytes.
-    pub fn from_stored(bytes: &[u8]) -> Option<Self> {
-        Uuid::from_slice(bytes).ok().map(Self)
-    }
+            /// `None` when these are not 16 bytes.
+            pub fn from_stored(bytes: &[u8]) -> Option<Self> {
+                Uuid::from_slice(bytes).ok().map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, uuid::Error> {
+                text.parse().map(Self)
+            }
+        }
+    };
 }
 
-impl fmt::Display for UserId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+random_id!(UserId);
+random_id!(
+    /// A session as its owner sees it in a list. No secret: the session's token is.
+    SessionId
+);
+random_id!(InviteId);
+random_id!(ReportId);
 
 /// Looks like a version 4 UUID; the vault makes it from a message's room and position.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct MessageId(Uuid);
+
+impl MessageId {
+    pub fn uuid(self) -> Uuid {
+        self.0
+    }
+}
 
 impl From<Uuid> for MessageId {
     fn from(uuid: Uuid) -> Self {

@@ -2,13 +2,19 @@
 
 mod database;
 mod ids;
+mod people;
 mod random;
+mod rate;
 mod text;
+mod token;
 
 pub use database::{DatabaseUrl, KeySource};
-pub use ids::{ConnId, MessageId, RoomId, UserId};
+pub use ids::{ConnId, InviteId, MessageId, ReportId, RoomId, SessionId, UserId};
+pub use people::{Actor, Identity, NameKey, Network, Role, RoomRole, User};
 pub use random::random_bytes;
-pub use text::{MessageText, Password, PublicKey, RoomName, Username, falsy_as_none};
+pub use rate::Rate;
+pub use text::{MessageText, NewPassword, Password, PublicKey, Reason, RoomName, Username, falsy_as_none};
+pub use token::Token;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
@@ -20,6 +26,11 @@ pub struct Timestamp(DateTime<Utc>);
 impl Timestamp {
     pub fn from_micros(micros: i64) -> Option<Self> {
         DateTime::from_timestamp_micros(micros).map(Self)
+    }
+
+    /// `20261124_073718`, for names of files.
+    pub fn file_stamp(self) -> String {
+        self.0.format("%Y%m%d_%H%M%S").to_string()
     }
 
     /// Microseconds since 1970-01-01 UTC.
@@ -40,31 +51,6 @@ impl Serialize for Timestamp {
     }
 }
 
-/// What a person may do on this server as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Somebody who typed a name; no account stands behind it.
-    Guest,
-}
-
-/// Who acts: the person behind one connection.
-#[derive(Clone, Debug)]
-pub struct Actor {
-    pub user: UserId,
-    pub name: Username,
-    pub role: Role,
-    pub conn: ConnId,
-}
-
-/// A person as stored.
-#[derive(Clone, Debug)]
-pub struct User {
-    pub id: UserId,
-    pub name: Username,
-    pub public_key: Option<PublicKey>,
-    pub joined_at: Timestamp,
-}
-
 /// A room as stored. The public room has no creator and no password.
 #[derive(Clone)]
 pub struct Room {
@@ -74,6 +60,8 @@ pub struct Room {
     pub created_at: Timestamp,
     /// Werkzeug's spelling of the hash; `None` is an open room.
     pub password_hash: Option<String>,
+    /// Seconds between two messages of one member; 0 is as fast as they like.
+    pub slow_mode: u32,
 }
 
 /// A stored message, in the shape in which clients get it: as `new_message` and as an entry of a history.

@@ -8,8 +8,12 @@ use zeroize::Zeroizing;
 
 /// Longest user or group name, in characters (Unicode scalar values after NFC).
 const NAME_LENGTH: usize = 64;
-/// Longest group password, in characters.
+/// Longest password, in characters.
 const PASSWORD_LENGTH: usize = 128;
+/// Shortest password of an account, in characters (OWASP ASVS 5.0, 6.2.1).
+const NEW_PASSWORD_LENGTH: usize = 8;
+/// Longest reason, in characters.
+const REASON_LENGTH: usize = 500;
 /// Largest public key, in bytes of JSON.
 const PUBLIC_KEY_SIZE: usize = 16_384;
 
@@ -102,6 +106,10 @@ impl Password {
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl TryFrom<String> for Password {
@@ -119,6 +127,52 @@ impl TryFrom<String> for Password {
 impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Password(…)")
+    }
+}
+
+/// A password for an account: 8 to 128 characters of any kind, nothing cut off.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct NewPassword(Password);
+
+impl NewPassword {
+    pub fn into_password(self) -> Password {
+        self.0
+    }
+}
+
+impl TryFrom<String> for NewPassword {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let password = Password::try_from(text)?;
+        if password.0.chars().count() < NEW_PASSWORD_LENGTH {
+            return Err(format!("must have at least {NEW_PASSWORD_LENGTH} characters"));
+        }
+        Ok(Self(password))
+    }
+}
+
+/// Why something was done or is complained about, in a moderator's or a reader's words. May be empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Reason(String);
+
+impl TryFrom<String> for Reason {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        refuse_hidden(&text, |c| c.is_control() && c != '\n')?;
+        if text.chars().count() > REASON_LENGTH {
+            return Err(format!("must have at most {REASON_LENGTH} characters"));
+        }
+        Ok(Self(text.nfc().collect()))
+    }
+}
+
+impl From<Reason> for String {
+    fn from(reason: Reason) -> Self {
+        reason.0
     }
 }
 
@@ -191,7 +245,7 @@ fn is_bidi_override(c: char) -> bool {
 }
 
 /// Characters that show nothing: a name of these alone would be an empty one.
-fn is_blank(c: char) -> bool {
+pub(super) fn is_blank(c: char) -> bool {
     c.is_whitespace()
         || matches!(c, '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
             | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{206F}' | '\u{2800}'

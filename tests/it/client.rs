@@ -33,6 +33,15 @@ impl Client {
         client
     }
 
+    /// Connects with a session's token, as clients without cookies do.
+    pub async fn sign_in(server: &Server, token: &str) -> Self {
+        let mut client = Self::open(server, &[]).await.unwrap();
+        client.say(&format!("40{}", json!({ "token": token }))).await;
+        let connected = client.packet().await.unwrap();
+        assert!(connected.starts_with("40{\"sid\":"), "{connected}");
+        client
+    }
+
     /// The websocket alone, with more headers.
     pub async fn open(server: &Server, headers: &[(&'static str, &str)]) -> Result<Self, String> {
         let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket", server.addr);
@@ -92,6 +101,24 @@ impl Client {
         let (name, payload) = self.next().await.unwrap_or_else(|| panic!("closed instead of {event}"));
         assert_eq!(name, event, "{payload}");
         payload
+    }
+
+    /// The next event of this name; those before it are forgotten.
+    pub async fn skip_to(&mut self, event: &str) -> Value {
+        loop {
+            let (name, payload) = self.next().await.unwrap_or_else(|| panic!("closed instead of {event}"));
+            if name == event {
+                return payload;
+            }
+        }
+    }
+
+    /// As [`Client::call`], for an event that takes no argument.
+    pub async fn call_without_argument(&mut self, event: &str) -> Value {
+        let id = self.next_ack;
+        self.next_ack += 1;
+        self.say(&format!("42{id}{}", json!([event]))).await;
+        self.ack(id).await
     }
 
     /// The next event, or `None` once the connection is closed.

@@ -2,10 +2,15 @@
 //!
 //! With `TEST_POSTGRES` (the URL of a server, without a database) they run on PostgreSQL, else on SQLite.
 
+mod accounts;
 mod chat;
 mod client;
 mod hostile;
+mod http;
+mod limits;
+mod moderation;
 mod pages;
+mod rights;
 mod server;
 mod start;
 mod storage;

@@ -2,28 +2,8 @@
 
 use std::fs;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-
+use crate::http::ask;
 use crate::server::Server;
-
-/// Status, headers and body of an answer, as they came.
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-async fn ask(server: &Server, method: &str, path: &str) -> Answer {
-    let mut stream = TcpStream::connect(&server.addr).await.unwrap();
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", server.addr);
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, head: head.to_lowercase(), body: body.to_owned() }
-}
 
 #[tokio::test]
 async fn the_built_in_page_has_a_strict_policy_and_its_files() {

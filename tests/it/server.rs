@@ -1,9 +1,9 @@
 //! Starts the server as its user would.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tempfile::TempDir;
@@ -73,6 +73,19 @@ impl Server {
         self.process.wait().unwrap()
     }
 
+    /// The token of the link that makes the owner's account.
+    pub fn owner_invite(&self) -> String {
+        self.greeting.trim().rsplit_once("#invite=").expect("a link for the owner").1.to_owned()
+    }
+
+    /// Runs a command of the program on this server's data, with `input` on its standard input.
+    pub fn command(&self, arguments: &[&str], input: &str) -> Ended {
+        let mut process = command(self.folder.path(), &self.settings);
+        let mut process = process.args(arguments).stdin(Stdio::piped()).spawn().unwrap();
+        process.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        Ended::of(process.wait_with_output().unwrap())
+    }
+
     pub fn id(&self) -> u32 {
         self.process.id()
     }
@@ -106,15 +119,20 @@ pub struct Ended {
     pub stderr: String,
 }
 
+impl Ended {
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
 /// Runs a command that is to end by itself.
 pub fn run(folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Ended {
     let settings: Vec<_> = settings.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-    let output = command(folder, &settings).args(arguments).output().unwrap();
-    Ended {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    Ended::of(command(folder, &settings).args(arguments).output().unwrap())
 }
 
 /// Name, size and hash of every file in a folder.

@@ -9,21 +9,26 @@ use crate::client::Client;
 use crate::server::{Server, fingerprints, run};
 
 #[tokio::test]
-async fn the_first_start_says_in_three_lines_what_it_made() {
+async fn the_first_start_says_what_it_made_and_how_to_own_it() {
     let server = Server::start();
     if !server.is_on_sqlite() {
         return;
     }
-    let lines: Vec<_> = server.greeting.lines().collect();
-    assert_eq!(lines.len(), 3, "{lines:?}");
+    let greeting = server.greeting.clone();
+    let lines: Vec<_> = greeting.lines().collect();
+    assert_eq!(lines.len(), 4, "{lines:?}");
     assert!(lines[0].starts_with("Made the database chat_app.db (in /"), "{lines:?}");
     assert!(lines[1].starts_with("Made the key master.key"), "{lines:?}");
     assert!(lines[2].starts_with("Back up both"), "{lines:?}");
+    assert!(lines[3].starts_with("Nobody owns this server yet."), "{lines:?}");
     for file in ["master.key", "chat_app.db"] {
         let mode = fs::metadata(server.folder.path().join(file)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }
-    assert_eq!(server.crash_and_restart().greeting, "", "the second start makes nothing");
+    let again = server.crash_and_restart();
+    assert_eq!(again.greeting.lines().count(), 1, "the second start makes nothing but a new link: {}", again.greeting);
+    assert!(again.greeting.starts_with("Nobody owns"), "{}", again.greeting);
+    assert_ne!(again.greeting.lines().next(), Some(lines[3]));
 }
 
 /// Starts once, so that there is a database with its key; then hands over the folder.

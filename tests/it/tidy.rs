@@ -12,9 +12,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("what the edges share", &["flask"]),
     ("rules", &["chat"]),
     ("state", &["app"]),
-    ("means", &["store", "passwords"]),
+    ("means", &["store", "passwords", "limits", "pressure", "signer"]),
     ("hub", &["hub"]),
-    ("leaves", &["listener", "telemetry", "error", "config"]),
+    ("leaves", &["listener", "visitor", "telemetry", "decode", "error", "config"]),
     ("types", &["types"]),
 ];
 

@@ -1,0 +1,10 @@
+DROP TABLE state;
+DROP TABLE audit_log;
+DROP TABLE reports;
+DROP TABLE room_preferences;
+DROP TABLE blocks;
+DROP TABLE address_bans;
+DROP TABLE sanctions;
+DROP TABLE invites;
+DROP TABLE sessions;
+DROP TABLE accounts;

@@ -1,0 +1,116 @@
+//! Loads what the policy decides by: roles, mutes and bans, as they are at the moment of the act.
+
+use super::policy::{InRoom, Standing};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::store::{Reader, accounts, moderation, people, rooms};
+use crate::types::{Actor, Identity, NameKey, Role, Room, RoomId, Timestamp, UserId, Username};
+
+/// The moment of an act, and the settings that decide with it.
+#[derive(Clone, Copy)]
+pub struct Facts {
+    pub at: Timestamp,
+    admins_need_second_factor: bool,
+}
+
+/// Somebody whom an act is about.
+#[derive(Clone)]
+pub struct Person {
+    pub name: Username,
+    pub identity: Identity,
+}
+
+impl Facts {
+    pub fn of(app: &App) -> Self {
+        Self { at: app.now(), admins_need_second_factor: app.config.admins_need_second_factor }
+    }
+
+    /// What holds for who acts, on the server.
+    pub fn standing(&self, reader: &mut Reader, actor: &Actor) -> Result<Standing> {
+        Ok(self.load(reader, &actor.identity, None)?.0)
+    }
+
+    /// What holds for who acts, on the server and in a room.
+    pub fn in_room(&self, reader: &mut Reader, actor: &Actor, room: &Room) -> Result<(Standing, InRoom)> {
+        let (standing, mut there) = self.load(reader, &actor.identity, Some(room.id))?;
+        if room.id != RoomId::PUBLIC {
+            there.role = rooms::membership(reader, room.id, actor.user)?.map(|member| member.role);
+        }
+        Ok((standing, there))
+    }
+
+    /// What holds for somebody else. A guest is known by the name alone: the highest of those who have it.
+    pub fn of_other(&self, reader: &mut Reader, whom: &Person, room: Option<&Room>) -> Result<(Standing, InRoom)> {
+        let (standing, mut there) = self.load(reader, &whom.identity, room.map(|room| room.id))?;
+        if let Some(room) = room {
+            there.role = memberships(reader, room.id, &whom.identity)?.into_iter().map(|member| member.role).max();
+        }
+        Ok((standing, there))
+    }
+
+    fn load(&self, reader: &mut Reader, identity: &Identity, room: Option<RoomId>) -> Result<(Standing, InRoom)> {
+        let (server, own) = moderation::sanctions_of(reader, identity, room)?;
+        let account = match identity {
+            Identity::Account(user) => Some(account_of(reader, *user)?),
+            Identity::Guest(_) => None,
+        };
+        let role = account.as_ref().map_or(Role::Guest, |account| account.role);
+        let standing = Standing {
+            role,
+            muted: server.as_ref().is_some_and(|sanction| sanction.mutes(self.at)),
+            banned: server.is_some_and(|sanction| sanction.bans(self.at))
+                || account.as_ref().is_some_and(|account| account.disabled),
+            lacks_second_factor: self.admins_need_second_factor
+                && role >= Role::Admin
+                && account.is_some_and(|account| !account.has_second_factor()),
+        };
+        let there = InRoom {
+            public: room == Some(RoomId::PUBLIC),
+            role: None,
+            muted: own.as_ref().is_some_and(|sanction| sanction.mutes(self.at)),
+            banned: own.is_some_and(|sanction| sanction.bans(self.at)),
+        };
+        Ok((standing, there))
+    }
+}
+
+/// The person of that name: an account's owner, or a guest who has been here under exactly this name.
+pub fn find_person(reader: &mut Reader, name: &Username) -> Result<Person> {
+    if let Some((user, account)) = accounts::find(reader, &NameKey::of(name))? {
+        return Ok(Person { name: account.name, identity: Identity::Account(user) });
+    }
+    match people::was_here(reader, name)? {
+        true => Ok(Person { name: name.clone(), identity: Identity::guest(name) }),
+        false => Err(Error::NotFound("There is nobody of this name.".into())),
+    }
+}
+
+/// The memberships of a person in a room: one for an account, one a visit for a guest.
+pub fn memberships(reader: &mut Reader, room: RoomId, whom: &Identity) -> Result<Vec<rooms::Member>> {
+    match whom {
+        Identity::Account(user) => Ok(rooms::membership(reader, room, *user)?.into_iter().collect()),
+        Identity::Guest(key) => {
+            let mut found = Vec::new();
+            for member in rooms::members(reader, room)? {
+                if NameKey::of(&member.name) == *key && accounts::get(reader, member.user)?.is_none() {
+                    found.push(member);
+                }
+            }
+            Ok(found)
+        }
+    }
+}
+
+pub fn account_of(reader: &mut Reader, user: UserId) -> Result<accounts::Account> {
+    accounts::get(reader, user)?.ok_or_else(|| Error::Unauthenticated("This account is no more.".into()))
+}
+
+/// The room of that name, the public one too.
+pub fn any_room(reader: &mut Reader, name: &crate::types::RoomName) -> Result<Room> {
+    rooms::find(reader, name)?.ok_or_else(|| Error::NotFound("Group does not exist".into()))
+}
+
+/// Whether one may hear what another has to say: nobody else's blocks are asked for.
+pub fn hidden_from(reader: &mut Reader, user: UserId) -> Result<std::collections::HashSet<Identity>> {
+    Ok(people::blocks(reader, user)?.iter().map(people::Block::identity).collect())
+}

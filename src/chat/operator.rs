@@ -1,0 +1,80 @@
+//! What the machine's operator does from the command line. No policy asks: who has database and key may do everything.
+//! A server that runs meanwhile notices within a second.
+
+use super::accounts::{AccountInfo, by_name, disable, info, insert, refuse_last_owner};
+use super::{audit, sessions};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::store::accounts::{self, Account};
+use crate::store::{Lane, audit as log};
+use crate::types::{NewPassword, Reason, Role, User, UserId, Username};
+
+pub async fn create(app: &App, name: Username, role: Role, password: NewPassword) -> Result<()> {
+    refuse_guest(role)?;
+    let password_hash = app.passwords.hash_strong(password, name.clone()).await?;
+    let at = app.now();
+    let user = User { id: UserId::random(), name, public_key: None, joined_at: at };
+    app.db
+        .write(Lane::Accounts, move |tx| {
+            insert(tx, &user, role, password_hash)?;
+            let action = format!("create_account {}", role.name());
+            audit::note(tx, at, None, &action, Some(&user.name), None, Reason::default())
+        })
+        .await
+}
+
+pub async fn set_role(app: &App, name: Username, role: Role) -> Result<()> {
+    refuse_guest(role)?;
+    let at = app.now();
+    app.db
+        .write(Lane::Accounts, move |tx| {
+            let (user, account) = by_name(tx, &name)?;
+            refuse_last_owner(tx, user, &account, role)?;
+            accounts::update(tx, user, &Account { role, ..account.clone() })?;
+            let action = format!("set_role {}", role.name());
+            audit::note(tx, at, None, &action, Some(&account.name), None, Reason::default())
+        })
+        .await
+}
+
+/// Sets a new password, removes the second factor, and ends all sessions: for who has lost both.
+pub async fn reset_password(app: &App, name: Username, password: NewPassword) -> Result<()> {
+    let password_hash = app.passwords.hash_strong(password, name.clone()).await?;
+    let at = app.now();
+    app.db
+        .write(Lane::Accounts, move |tx| {
+            let (user, account) = by_name(tx, &name)?;
+            accounts::update(tx, user, &Account { password_hash, second_factor: None, ..account.clone() })?;
+            sessions::end_all(tx, user, None)?;
+            audit::note(tx, at, None, "reset_password", Some(&account.name), None, Reason::default())
+        })
+        .await
+}
+
+pub async fn set_disabled(app: &App, name: Username, disabled: bool) -> Result<()> {
+    let at = app.now();
+    app.db
+        .write(Lane::Accounts, move |tx| {
+            let (user, account) = by_name(tx, &name)?;
+            disable(tx, at, None, user, account, disabled, Reason::default())
+        })
+        .await
+}
+
+pub async fn list(app: &App) -> Result<Vec<AccountInfo>> {
+    let at = app.now();
+    let all = app.db.read(accounts::all).await?;
+    Ok(all.into_iter().map(|(user, account)| info(user, account, at)).collect())
+}
+
+/// How many entries the audit log has, or what is wrong with it.
+pub async fn verify_audit_log(app: &App) -> Result<Result<i64, String>> {
+    app.db.read(log::verify).await
+}
+
+fn refuse_guest(role: Role) -> Result<()> {
+    match role {
+        Role::Guest => Err(Error::invalid("role", "An account cannot be a guest.")),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,262 @@
+//! People in the chat: coming in, their numbers, whom they block and which rooms they mute.
+
+use serde::Serialize;
+
+use super::facts::{Facts, any_room, find_person, hidden_from};
+use super::policy::{self, Action};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::hub::{Audience, Ear, Outbound, Publication};
+use crate::store::people::{Block, RoomPreferences};
+use crate::store::{self, Lane, Tx, accounts, people, rooms};
+use crate::types::{
+    Actor, ConnId, Identity, Message, NameKey, PublicKey, RoomId, RoomName, RoomRole, Timestamp, User, UserId, Username,
+};
+
+/// Messages that come with a room.
+pub(super) const RECENT: usize = 50;
+
+/// To who came in: who one is, and what there is.
+#[derive(Serialize)]
+pub struct ChatJoined {
+    user_id: UserId,
+    username: Username,
+    public_messages: Vec<Message>,
+    available_groups: Vec<RoomName>,
+    /// The groups that an account is a member of: it joins them without a password. Guests have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    member_of: Option<Vec<RoomName>>,
+}
+
+impl Outbound for ChatJoined {
+    const NAME: &'static str = "chat_joined";
+}
+
+/// To who asked.
+#[derive(Serialize)]
+pub struct UserStats {
+    message_count: i64,
+    /// Always 0, as the original has it; the true number is `member_of`.
+    groups_joined: i64,
+    created_at: Timestamp,
+    last_active: Timestamp,
+    member_of: i64,
+}
+
+impl Outbound for UserStats {
+    const NAME: &'static str = "user_stats";
+}
+
+/// Lets somebody in under a name of their choice, and into the public room. `groups` are those that the connection is
+/// already in under an earlier name: it proved there what was to be proved, so the new person is a member as well.
+pub async fn enter_as_guest(
+    app: &App,
+    conn: ConnId,
+    address: std::net::IpAddr,
+    name: Username,
+    public_key: Option<PublicKey>,
+    groups: Vec<RoomId>,
+) -> Result<Actor> {
+    policy::enter_as_guest(app.config.guests)?;
+    app.pressure.admit_guest()?;
+    let facts = Facts::of(app);
+    let user = User { id: UserId::random(), name, public_key, joined_at: facts.at };
+    let identity = Identity::guest(&user.name);
+    let actor = Actor { user: user.id, name: user.name.clone(), identity, session: None, conn: Some(conn), address };
+    app.db
+        .write(rooms::lane(&RoomName::public()), move |tx| {
+            if accounts::find(tx, &NameKey::of(&user.name))?.is_some() {
+                return Err(Error::Conflict(
+                    "This name belongs to an account, or looks like one that does. Sign in, or choose another name."
+                        .into(),
+                ));
+            }
+            policy::on_server(Action::ManageOneself, facts.standing(tx, &actor)?)?;
+            people::insert(tx, &user)?;
+            for group in groups {
+                rooms::add_member(tx, group, user.id, &user.name, user.joined_at, RoomRole::Member)?;
+            }
+            enter_public(tx, &actor, conn, None)?;
+            Ok(actor)
+        })
+        .await
+}
+
+/// Lets an account's owner in, as [`enter_as_guest`] does for a guest.
+pub async fn enter(app: &App, actor: &Actor, conn: ConnId) -> Result<()> {
+    let actor = actor.clone();
+    let facts = Facts::of(app);
+    app.db
+        .write(rooms::lane(&RoomName::public()), move |tx| {
+            policy::on_server(Action::ManageOneself, facts.standing(tx, &actor)?)?;
+            let member_of = rooms::of_member(tx, actor.user)?.into_iter().map(|room| room.name).collect();
+            enter_public(tx, &actor, conn, Some(member_of))
+        })
+        .await
+}
+
+fn enter_public(tx: &mut Tx, actor: &Actor, conn: ConnId, member_of: Option<Vec<RoomName>>) -> Result<()> {
+    let public = rooms::public(tx)?;
+    let hidden = hidden_from(tx, actor.user)?;
+    let joined = ChatJoined {
+        user_id: actor.user,
+        username: actor.name.clone(),
+        public_messages: store::messages::last(tx, &public, RECENT, &hidden)?,
+        available_groups: rooms::group_names(tx)?,
+        member_of,
+    };
+    let ear = Ear { user: actor.user, identity: actor.identity.clone(), session: actor.session, hidden };
+    tx.publish(Publication::Identify { conn, ear });
+    tx.publish(Publication::Join { conn, room: public.id, name: public.name.clone() });
+    tx.publish(Publication::emit(Audience::Conn(conn), &joined));
+    super::rooms::announce_joined(tx, conn, &actor.name, &public);
+    Ok(())
+}
+
+/// Makes a connection speak for an account without a word to anybody. With `listen` it hears the public room and the
+/// account's groups; `groups` are those that it was in before, as somebody else.
+pub async fn introduce(app: &App, actor: &Actor, conn: ConnId, groups: Vec<RoomId>, listen: bool) -> Result<()> {
+    let limit = app.config.socket_limits.map_or(usize::MAX, |limits| limits.per_account);
+    if app.hub.connections_of(&actor.identity) >= limit {
+        return Err(Error::TooMany { retry_ms: 60_000 });
+    }
+    let actor = actor.clone();
+    let at = app.now();
+    app.db
+        .write(rooms::lane(&RoomName::public()), move |tx| {
+            for group in groups {
+                rooms::add_member(tx, group, actor.user, &actor.name, at, RoomRole::Member)?;
+            }
+            let hidden = hidden_from(tx, actor.user)?;
+            let ear = Ear { user: actor.user, identity: actor.identity.clone(), session: actor.session, hidden };
+            tx.publish(Publication::Identify { conn, ear });
+            if listen {
+                let own = rooms::of_member(tx, actor.user)?;
+                for room in std::iter::once(rooms::public(tx)?).chain(own) {
+                    tx.publish(Publication::Join { conn, room: room.id, name: room.name });
+                }
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// Sends the person their own numbers.
+pub async fn show_stats(app: &App, actor: &Actor) -> Result<()> {
+    let facts = Facts::of(app);
+    let who = actor.clone();
+    let stats = app
+        .db
+        .read(move |reader| {
+            policy::on_server(Action::ManageOneself, facts.standing(reader, &who)?)?;
+            let activity = people::activity(reader, who.user)?;
+            Ok(UserStats {
+                message_count: activity.message_count,
+                groups_joined: 0,
+                created_at: activity.joined_at,
+                last_active: activity.last_active,
+                member_of: rooms::count_of(reader, who.user)?,
+            })
+        })
+        .await?;
+    if let Some(conn) = actor.conn {
+        app.publisher.emit(Audience::Conn(conn), &stats).await;
+    }
+    Ok(())
+}
+
+/// Whom a person has blocked, and which rooms they have muted.
+#[derive(Serialize)]
+pub struct Blocked {
+    pub blocked: Vec<Username>,
+    pub muted_rooms: Vec<RoomName>,
+}
+
+/// From here on the person hears nothing of the other, who cannot tell.
+pub async fn block(app: &App, actor: &Actor, name: Username) -> Result<()> {
+    let actor = actor.clone();
+    let facts = Facts::of(app);
+    app.db
+        .write(Lane::Accounts, move |tx| {
+            policy::on_server(Action::ManageOneself, facts.standing(tx, &actor)?)?;
+            let whom = find_person(tx, &name)?;
+            if whom.identity == actor.identity {
+                return Err(Error::invalid("username", "This is you."));
+            }
+            let account = match whom.identity {
+                Identity::Account(user) => Some(user),
+                Identity::Guest(_) => None,
+            };
+            people::block(tx, actor.user, &Block { name: whom.name, account })?;
+            tx.publish(Publication::Hide { by: actor.identity, author: whom.identity, hidden: true });
+            Ok(())
+        })
+        .await
+}
+
+/// Whether there was a block to lift.
+pub async fn unblock(app: &App, actor: &Actor, name: Username) -> Result<bool> {
+    let actor = actor.clone();
+    let facts = Facts::of(app);
+    app.db
+        .write(Lane::Accounts, move |tx| {
+            policy::on_server(Action::ManageOneself, facts.standing(tx, &actor)?)?;
+            let key = NameKey::of(&name);
+            let blocks = people::blocks(tx, actor.user)?;
+            let Some(block) = blocks.into_iter().find(|block| NameKey::of(&block.name) == key) else {
+                return Ok(false);
+            };
+            people::unblock(tx, actor.user, &block.identity())?;
+            tx.publish(Publication::Hide { by: actor.identity, author: block.identity(), hidden: false });
+            Ok(true)
+        })
+        .await
+}
+
+pub async fn list_blocked(app: &App, actor: &Actor) -> Result<Blocked> {
+    let actor = actor.clone();
+    let facts = Facts::of(app);
+    app.db
+        .read(move |reader| {
+            policy::on_server(Action::ManageOneself, facts.standing(reader, &actor)?)?;
+            let blocked = people::blocks(reader, actor.user)?.into_iter().map(|block| block.name).collect();
+            let mut muted_rooms = Vec::new();
+            for (room, preferences) in people::preferences(reader, actor.user)? {
+                if preferences.muted
+                    && let Some(room) = rooms::by_id(reader, room)?
+                {
+                    muted_rooms.push(room.name);
+                }
+            }
+            Ok(Blocked { blocked, muted_rooms })
+        })
+        .await
+}
+
+/// To the person's own connections: a room makes no noise for them any more, or again.
+#[derive(Serialize)]
+pub struct RoomMuted {
+    room: RoomName,
+    muted: bool,
+}
+
+impl Outbound for RoomMuted {
+    const NAME: &'static str = "room_muted";
+}
+
+/// Mutes a room for oneself. Its messages still come: pages that know of it make no noise about them.
+pub async fn mute_room(app: &App, actor: &Actor, name: RoomName, muted: bool) -> Result<()> {
+    let actor = actor.clone();
+    let facts = Facts::of(app);
+    app.db
+        .write(Lane::Accounts, move |tx| {
+            let room = any_room(tx, &name)?;
+            let (standing, there) = facts.in_room(tx, &actor, &room)?;
+            policy::in_room(Action::ReadRoom, standing, there)?;
+            people::set_preferences(tx, actor.user, room.id, RoomPreferences { muted })?;
+            let muted = RoomMuted { room: room.name, muted };
+            tx.publish(Publication::emit(Audience::Person(actor.identity), &muted));
+            Ok(())
+        })
+        .await
+}

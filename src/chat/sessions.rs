@@ -1,0 +1,340 @@
+//! Sessions: who is signed in, from where, and the end of it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::facts::{Facts, account_of};
+use super::policy::{self, Action};
+use crate::app::App;
+use crate::error::{Error, Result, WireError};
+use crate::hub::{Audience, Outbound, Publication};
+use crate::store::sessions::{self, Session, StoredSession};
+use crate::store::{Lane, Reader, Tx, moderation, state};
+use crate::types::{Actor, ConnId, Identity, Network, Role, SessionId, Timestamp, Token, UserId, Username};
+use crate::visitor::Visitor;
+
+/// What a session's token is hashed for.
+const TOKEN: &str = "session";
+/// A session's last visit is written down when it is this much later than what stands there.
+const TOUCH: Duration = Duration::from_secs(600);
+/// How often the server looks for what other nodes, or its own command line, have ended.
+const WATCH: Duration = Duration::from_millis(500);
+/// How often it looks for sessions whose time is over.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// Somebody who has just signed in.
+pub struct SignedIn {
+    pub actor: Actor,
+    pub role: Role,
+    pub token: Token,
+}
+
+/// A session as its owner sees it.
+#[derive(Serialize)]
+pub struct SessionInfo {
+    pub id: SessionId,
+    /// Whether it is the one that asks.
+    pub current: bool,
+    pub created_at: Timestamp,
+    pub last_seen: Timestamp,
+    pub user_agent: String,
+    pub address: String,
+}
+
+/// Opens a session within a write.
+pub(super) fn open(
+    app_hash: [u8; 32],
+    tx: &mut Tx,
+    user: UserId,
+    visitor: &Visitor,
+    at: Timestamp,
+) -> Result<SessionId> {
+    let session = Session {
+        created_at: at.micros(),
+        last_seen: at.micros(),
+        user_agent: visitor.user_agent.clone(),
+        address: visitor.address.to_string(),
+    };
+    let stored = StoredSession { id: SessionId::random(), user, session };
+    sessions::insert(tx, &stored, &app_hash)?;
+    Ok(stored.id)
+}
+
+pub(super) fn hash(app: &App, token: &Token) -> [u8; 32] {
+    app.signer.hash(TOKEN, token.as_str())
+}
+
+/// Who shows this token: THE authentication. `None` where it is none of a session that lasts.
+pub async fn authenticate(app: &App, token: &Token, address: IpAddr) -> Result<Option<Actor>> {
+    let hash = hash(app, token);
+    let facts = Facts::of(app);
+    let life = app.config.session_life;
+    let found = app
+        .db
+        .read(move |reader| {
+            let Some(stored) = sessions::by_token(reader, &hash)? else { return Ok(None) };
+            if is_over(&stored.session, facts.at, life) {
+                return Ok(None);
+            }
+            let account = account_of(reader, stored.user)?;
+            let actor = Actor {
+                user: stored.user,
+                name: account.name,
+                identity: Identity::Account(stored.user),
+                session: Some(stored.id),
+                conn: None,
+                address,
+            };
+            let banned = policy::on_server(Action::ManageOneself, facts.standing(reader, &actor)?).is_err();
+            Ok((!banned).then_some((actor, stored.session)))
+        })
+        .await?;
+    let Some((actor, session)) = found else { return Ok(None) };
+    if facts.at.micros() - session.last_seen > TOUCH.as_micros() as i64 {
+        touch(app, actor.session).await;
+    }
+    Ok(Some(actor))
+}
+
+/// Notes that the session was used. Whether that is written down changes nothing for who uses it.
+async fn touch(app: &App, id: Option<SessionId>) {
+    let Some(id) = id else { return };
+    let at = app.now().micros();
+    let written = app.db.write(Lane::Accounts, move |tx| {
+        if let Some(stored) = sessions::get(tx, id)? {
+            sessions::update(tx, id, &Session { last_seen: at, ..stored.session })?;
+        }
+        Ok(())
+    });
+    if let Err(error) = written.await {
+        tracing::warn!("a session's visit could not be written down: {error}");
+    }
+}
+
+fn is_over(session: &Session, at: Timestamp, life: crate::config::SessionLife) -> bool {
+    let since = |then: i64| Duration::from_micros(at.micros().saturating_sub(then).max(0) as u64);
+    since(session.created_at) >= life.total || since(session.last_seen) >= life.idle
+}
+
+/// One's own sessions, the newest first.
+pub async fn list(app: &App, actor: &Actor) -> Result<Vec<SessionInfo>> {
+    let actor = actor.clone();
+    let facts = Facts::of(app);
+    let life = app.config.session_life;
+    app.db
+        .read(move |reader| {
+            policy::on_server(Action::ManageOneself, facts.standing(reader, &actor)?)?;
+            let lasting = sessions::of_user(reader, actor.user)?;
+            lasting
+                .into_iter()
+                .filter(|stored| !is_over(&stored.session, facts.at, life))
+                .map(|stored| info(stored, actor.session))
+                .collect()
+        })
+        .await
+}
+
+fn info(stored: StoredSession, current: Option<SessionId>) -> Result<SessionInfo> {
+    let time = |micros| {
+        Timestamp::from_micros(micros).ok_or_else(|| Error::internal(anyhow::anyhow!("a stored time is out of range")))
+    };
+    Ok(SessionInfo {
+        id: stored.id,
+        current: current == Some(stored.id),
+        created_at: time(stored.session.created_at)?,
+        last_seen: time(stored.session.last_seen)?,
+        user_agent: stored.session.user_agent,
+        address: stored.session.address,
+    })
+}
+
+/// Ends one of one's own sessions and closes its connections.
+pub async fn end(app: &App, actor: &Actor, id: SessionId) -> Result<()> {
+    let actor = actor.clone();
+    app.db
+        .write(Lane::Accounts, move |tx| {
+            // Somebody else's session is none of theirs to know about.
+            if sessions::get(tx, id)?.is_none_or(|stored| stored.user != actor.user) {
+                return Err(Error::NotFound("There is no such session.".into()));
+            }
+            end_one(tx, id, None)
+        })
+        .await
+}
+
+/// Ends all of one's own sessions but the one that asks. How many there were.
+pub async fn end_others(app: &App, actor: &Actor) -> Result<usize> {
+    let actor = actor.clone();
+    app.db.write(Lane::Accounts, move |tx| end_all(tx, actor.user, actor.session)).await
+}
+
+/// Signs out: ends the session; the connection that asks stays, as nobody's.
+pub async fn sign_out(app: &App, actor: &Actor) -> Result<()> {
+    let actor = actor.clone();
+    if let Some(conn) = actor.conn {
+        super::rooms::disconnected(app, &actor, app.hub.rooms_of(conn));
+    }
+    app.db
+        .write(Lane::Accounts, move |tx| {
+            if let Some(conn) = actor.conn {
+                tx.publish(Publication::Forget { conn });
+            }
+            match actor.session {
+                Some(id) => end_one(tx, id, actor.conn),
+                None => Ok(()),
+            }
+        })
+        .await
+}
+
+fn end_one(tx: &mut Tx, id: SessionId, except: Option<ConnId>) -> Result<()> {
+    sessions::delete(tx, id)?;
+    state::touch(tx, state::ACCESS)?;
+    close(tx, Audience::Session(id), except, "This session was ended.");
+    Ok(())
+}
+
+/// Ends an account's sessions within a write, but for one.
+pub(super) fn end_all(tx: &mut Tx, user: UserId, except: Option<SessionId>) -> Result<usize> {
+    let mut ended = 0;
+    for stored in sessions::of_user(tx, user)? {
+        if Some(stored.id) != except {
+            end_one(tx, stored.id, None)?;
+            ended += 1;
+        }
+    }
+    Ok(ended)
+}
+
+/// Closes connections, saying why.
+pub(super) fn close(tx: &mut Tx, conns: Audience, except: Option<ConnId>, why: &'static str) {
+    let goodbye = Error::Unauthenticated(why.into()).to_wire(None);
+    tx.publish(Publication::emit_except(conns.clone(), except, &goodbye));
+    tx.publish(Publication::Disconnect { conns, except });
+}
+
+impl Outbound for WireError {
+    const NAME: &'static str = "error";
+}
+
+/// Runs for as long as the server: closes what others have ended or time has, and keeps the list of banned networks.
+pub async fn watch(app: std::sync::Arc<App>) {
+    let mut seen = None;
+    let mut swept = std::time::Instant::now();
+    loop {
+        match app.db.read(|reader| state::version(reader, state::ACCESS)).await {
+            Ok(version) if Some(version) != seen || swept.elapsed() >= SWEEP => match look_again(&app).await {
+                Ok(()) => (seen, swept) = (Some(version), std::time::Instant::now()),
+                Err(error) => tracing::warn!("sessions and bans could not be looked up: {error}"),
+            },
+            // The database cannot be reached: those who write hear of it.
+            Ok(_) | Err(_) => {}
+        }
+        tokio::time::sleep(WATCH).await;
+    }
+}
+
+async fn look_again(app: &App) -> Result<()> {
+    let (at, life) = (app.now(), app.config.session_life);
+    let connected = app.hub.sessions();
+    let (bans, over) = app
+        .db
+        .read(move |reader| {
+            let mut over = Vec::new();
+            for id in connected {
+                if is_over_or_gone(reader, id, at, life)? {
+                    over.push(id);
+                }
+            }
+            Ok((moderation::address_bans(reader)?, over))
+        })
+        .await?;
+    app.set_banned_networks(bans.into_iter().map(|ban| (ban.network, ban.until)).collect());
+    for id in over {
+        let goodbye = Error::Unauthenticated("This session is over. Sign in again.".into()).to_wire(None);
+        app.publisher.emit(Audience::Session(id), &goodbye).await;
+        app.publisher.publish(vec![crate::hub::Step::Publish(Publication::Disconnect {
+            conns: Audience::Session(id),
+            except: None,
+        })]);
+    }
+    forget_the_old(app).await
+}
+
+/// A session with an open connection is in use: its idle time does not run.
+fn is_over_or_gone(
+    reader: &mut Reader,
+    id: SessionId,
+    at: Timestamp,
+    life: crate::config::SessionLife,
+) -> Result<bool> {
+    let idle = Duration::MAX;
+    let Some(stored) = sessions::get(reader, id)? else { return Ok(true) };
+    Ok(is_over(&stored.session, at, crate::config::SessionLife { idle, ..life }))
+}
+
+/// Sessions and invitations whose time is over leave the database; those in use are noted as such.
+async fn forget_the_old(app: &App) -> Result<()> {
+    let (at, life) = (app.now(), app.config.session_life);
+    let connected = app.hub.sessions();
+    let stored = app.db.read(sessions::all).await?;
+    let in_use = |session: &StoredSession| connected.contains(&session.id);
+    let stale = |session: &StoredSession| at.micros() - session.session.last_seen > TOUCH.as_micros() as i64;
+    let touched: Vec<_> = stored.iter().filter(|s| in_use(s) && stale(s)).map(|s| Some(s.id)).collect();
+    for id in touched {
+        touch(app, id).await;
+    }
+    let over: Vec<_> = stored.iter().filter(|s| !in_use(s) && is_over(&s.session, at, life)).map(|s| s.id).collect();
+    if over.is_empty() {
+        return Ok(());
+    }
+    app.db
+        .write(Lane::Accounts, move |tx| {
+            for id in over {
+                sessions::delete(tx, id)?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// Whether nobody may come in from there now.
+pub fn is_banned_network(app: &App, network: Network) -> bool {
+    app.banned_until(network).is_some_and(|until| until > app.now().micros())
+}
+
+/// What one sees of oneself.
+#[derive(Serialize)]
+pub struct Me {
+    pub user_id: UserId,
+    pub username: Username,
+    pub role: Role,
+    pub created_at: Timestamp,
+    pub second_factor: bool,
+    /// Whether the server asks for a second factor before it lets the role work.
+    pub second_factor_needed: bool,
+    pub session_id: Option<SessionId>,
+}
+
+pub async fn me(app: &App, actor: &Actor) -> Result<Me> {
+    let actor = actor.clone();
+    let facts = Facts::of(app);
+    app.db
+        .read(move |reader| {
+            let standing = facts.standing(reader, &actor)?;
+            policy::on_server(Action::ManageOneself, standing)?;
+            let account = account_of(reader, actor.user)?;
+            Ok(Me {
+                user_id: actor.user,
+                role: account.role,
+                created_at: Timestamp::from_micros(account.created_at).unwrap_or(facts.at),
+                second_factor: account.has_second_factor(),
+                second_factor_needed: standing.lacks_second_factor,
+                username: account.name,
+                session_id: actor.session,
+            })
+        })
+        .await
+}

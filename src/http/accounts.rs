@@ -1,0 +1,302 @@
+//! Accounts and sessions over HTTP: the twins of the socket's events, and what only a browser or a script asks for.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use http::StatusCode;
+use http::header::SET_COOKIE;
+use serde::{Deserialize, Serialize};
+
+use super::guard::{ApiJson, SignedIn, Visit};
+use super::{Ok200, Web};
+use crate::chat::accounts::{self, AccountInfo, Credentials, NewAccount};
+use crate::chat::invites::{self, InviteInfo};
+use crate::chat::second_factor::{self, SetUp};
+use crate::chat::sessions::{self, Me, SessionInfo};
+use crate::config::Config;
+use crate::error::Result;
+use crate::types::{
+    InviteId, NewPassword, Password, PublicKey, Reason, Role, SessionId, Token, UserId, Username, falsy_as_none,
+};
+use crate::visitor::{DEVICE_COOKIE, SESSION_COOKIE, Visitor};
+
+/// Days for which a browser is known to have logged in before.
+const DEVICE_DAYS: u64 = 365;
+
+#[derive(Deserialize)]
+pub struct Register {
+    username: Username,
+    password: NewPassword,
+    #[serde(default)]
+    public_key: Option<PublicKey>,
+    #[serde(default, deserialize_with = "falsy_as_none")]
+    invite: Option<Token>,
+}
+
+/// `POST /api/register`
+pub async fn register(
+    State(web): State<Web>,
+    Visit(visitor): Visit,
+    ApiJson(body): ApiJson<Register>,
+) -> Result<Response> {
+    let Register { username: name, password, public_key, invite } = body;
+    let new = NewAccount { name, password, public_key, invite };
+    let signed_in = accounts::register(&web.app, &visitor, None, new).await?;
+    Ok(welcome(&web, &visitor, StatusCode::CREATED, signed_in))
+}
+
+#[derive(Deserialize)]
+pub struct Login {
+    username: Username,
+    password: Password,
+    #[serde(default, deserialize_with = "falsy_as_none")]
+    code: Option<String>,
+}
+
+/// `POST /api/login`
+pub async fn login(State(web): State<Web>, Visit(visitor): Visit, ApiJson(body): ApiJson<Login>) -> Result<Response> {
+    let given = Credentials { name: body.username, password: body.password, code: body.code };
+    let signed_in = accounts::login(&web.app, &visitor, None, given).await?;
+    Ok(welcome(&web, &visitor, StatusCode::OK, signed_in))
+}
+
+#[derive(Serialize)]
+struct Session {
+    user_id: UserId,
+    username: Username,
+    role: Role,
+    /// For clients without cookies.
+    token: Token,
+}
+
+/// The new session as cookie and in the body, and a mark by which this browser is known at the next login.
+fn welcome(web: &Web, visitor: &Visitor, status: StatusCode, signed_in: sessions::SignedIn) -> Response {
+    let sessions::SignedIn { actor, role, token } = signed_in;
+    let life = web.app.config.session_life.total.as_secs();
+    let device = accounts::device_stamp(&web.app, actor.user);
+    let cookies = AppendHeaders([
+        (SET_COOKIE, cookie(&web.app.config, visitor, SESSION_COOKIE, token.as_str(), life)),
+        (SET_COOKIE, cookie(&web.app.config, visitor, DEVICE_COOKIE, &device, DEVICE_DAYS * 86_400)),
+    ]);
+    let session = Session { user_id: actor.user, username: actor.name, role, token };
+    (status, cookies, Ok200(session)).into_response()
+}
+
+/// RFC 6265bis, section 4.1; a life of 0 removes the cookie.
+fn cookie(config: &Config, visitor: &Visitor, name: &str, value: &str, seconds: u64) -> String {
+    let secure = if config.secure_cookies.unwrap_or(visitor.secure) { "; Secure" } else { "" };
+    format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
+}
+
+#[derive(Serialize)]
+pub struct Done {}
+
+/// `POST /api/logout`
+pub async fn logout(State(web): State<Web>, Visit(visitor): Visit, SignedIn(actor): SignedIn) -> Result<Response> {
+    sessions::sign_out(&web.app, &actor).await?;
+    let gone = AppendHeaders([(SET_COOKIE, cookie(&web.app.config, &visitor, SESSION_COOKIE, "", 0))]);
+    Ok((gone, Ok200(Done {})).into_response())
+}
+
+/// `GET /api/me`
+pub async fn me(State(web): State<Web>, SignedIn(actor): SignedIn) -> Result<Ok200<Me>> {
+    sessions::me(&web.app, &actor).await.map(Ok200)
+}
+
+#[derive(Serialize)]
+pub struct Sessions {
+    sessions: Vec<SessionInfo>,
+}
+
+/// `GET /api/sessions`
+pub async fn list_sessions(State(web): State<Web>, SignedIn(actor): SignedIn) -> Result<Ok200<Sessions>> {
+    let sessions = sessions::list(&web.app, &actor).await?;
+    Ok(Ok200(Sessions { sessions }))
+}
+
+#[derive(Serialize)]
+pub struct Ended {
+    ended: usize,
+}
+
+/// `DELETE /api/sessions`: all but the one that asks.
+pub async fn end_other_sessions(State(web): State<Web>, SignedIn(actor): SignedIn) -> Result<Ok200<Ended>> {
+    let ended = sessions::end_others(&web.app, &actor).await?;
+    Ok(Ok200(Ended { ended }))
+}
+
+/// `DELETE /api/sessions/ID`
+pub async fn end_session(
+    State(web): State<Web>,
+    SignedIn(actor): SignedIn,
+    Path(id): Path<SessionId>,
+) -> Result<Ok200<Done>> {
+    sessions::end(&web.app, &actor, id).await?;
+    Ok(Ok200(Done {}))
+}
+
+#[derive(Deserialize)]
+pub struct ChangePassword {
+    old_password: Password,
+    password: NewPassword,
+}
+
+/// `POST /api/password`
+pub async fn change_password(
+    State(web): State<Web>,
+    SignedIn(actor): SignedIn,
+    ApiJson(body): ApiJson<ChangePassword>,
+) -> Result<Ok200<Done>> {
+    accounts::change_password(&web.app, &actor, body.old_password, body.password).await?;
+    Ok(Ok200(Done {}))
+}
+
+#[derive(Deserialize)]
+pub struct WithPassword {
+    password: Password,
+}
+
+/// `POST /api/second-factor`
+pub async fn set_up_second_factor(
+    State(web): State<Web>,
+    SignedIn(actor): SignedIn,
+    ApiJson(body): ApiJson<WithPassword>,
+) -> Result<Ok200<SetUp>> {
+    second_factor::set_up(&web.app, &actor, body.password).await.map(Ok200)
+}
+
+#[derive(Deserialize)]
+pub struct Confirm {
+    code: String,
+}
+
+#[derive(Serialize)]
+pub struct RecoveryCodes {
+    recovery_codes: Vec<String>,
+}
+
+/// `POST /api/second-factor/confirm`
+pub async fn confirm_second_factor(
+    State(web): State<Web>,
+    SignedIn(actor): SignedIn,
+    ApiJson(body): ApiJson<Confirm>,
+) -> Result<Ok200<RecoveryCodes>> {
+    let recovery_codes = second_factor::confirm(&web.app, &actor, body.code).await?;
+    Ok(Ok200(RecoveryCodes { recovery_codes }))
+}
+
+/// `POST /api/second-factor/remove`
+pub async fn remove_second_factor(
+    State(web): State<Web>,
+    SignedIn(actor): SignedIn,
+    ApiJson(body): ApiJson<WithPassword>,
+) -> Result<Ok200<Done>> {
+    second_factor::remove(&web.app, &actor, body.password).await?;
+    Ok(Ok200(Done {}))
+}
+
+#[derive(Deserialize)]
+pub struct NewInvite {
+    #[serde(default = "member")]
+    role: Role,
+    #[serde(default = "once")]
+    uses: u32,
+    #[serde(default = "a_week")]
+    days: u32,
+}
+
+fn member() -> Role {
+    Role::Member
+}
+
+fn once() -> u32 {
+    1
+}
+
+fn a_week() -> u32 {
+    7
+}
+
+#[derive(Serialize)]
+pub struct Invited {
+    invite: InviteInfo,
+    /// Shown this once.
+    token: Token,
+    /// Where the page is that takes it, from the server's root.
+    path: String,
+}
+
+/// `POST /api/invites`
+pub async fn create_invite(
+    State(web): State<Web>,
+    SignedIn(actor): SignedIn,
+    ApiJson(body): ApiJson<NewInvite>,
+) -> Result<(StatusCode, Ok200<Invited>)> {
+    let (invite, token) = invites::create(&web.app, &actor, body.role, body.uses, body.days).await?;
+    // Behind the #, where it reaches no log and no other site.
+    let path = format!("/account#invite={}", token.as_str());
+    Ok((StatusCode::CREATED, Ok200(Invited { invite, token, path })))
+}
+
+#[derive(Serialize)]
+pub struct Invites {
+    invites: Vec<InviteInfo>,
+}
+
+/// `GET /api/invites`
+pub async fn list_invites(State(web): State<Web>, SignedIn(actor): SignedIn) -> Result<Ok200<Invites>> {
+    let invites = invites::list(&web.app, &actor).await?;
+    Ok(Ok200(Invites { invites }))
+}
+
+/// `DELETE /api/invites/ID`
+pub async fn revoke_invite(
+    State(web): State<Web>,
+    SignedIn(actor): SignedIn,
+    Path(id): Path<InviteId>,
+) -> Result<Ok200<Done>> {
+    invites::revoke(&web.app, &actor, id).await?;
+    Ok(Ok200(Done {}))
+}
+
+#[derive(Serialize)]
+pub struct Accounts {
+    accounts: Vec<AccountInfo>,
+}
+
+/// `GET /api/accounts`
+pub async fn list_accounts(State(web): State<Web>, SignedIn(actor): SignedIn) -> Result<Ok200<Accounts>> {
+    let accounts = accounts::list(&web.app, &actor).await?;
+    Ok(Ok200(Accounts { accounts }))
+}
+
+#[derive(Deserialize)]
+pub struct Disable {
+    username: Username,
+    disabled: bool,
+    #[serde(default)]
+    reason: Reason,
+}
+
+/// `POST /api/accounts/disable`
+pub async fn disable_account(
+    State(web): State<Web>,
+    SignedIn(actor): SignedIn,
+    ApiJson(body): ApiJson<Disable>,
+) -> Result<Ok200<Done>> {
+    accounts::set_disabled(&web.app, &actor, body.username, body.disabled, body.reason).await?;
+    Ok(Ok200(Done {}))
+}
+
+impl<T: Serialize> IntoResponse for Ok200<T> {
+    fn into_response(self) -> Response {
+        #[derive(Serialize)]
+        struct Accepted<T> {
+            ok: bool,
+            #[serde(flatten)]
+            content: T,
+        }
+
+        Json(Accepted { ok: true, content: self.0 }).into_response()
+    }
+}

@@ -1,0 +1,156 @@
+//! What stands before every call of the API: who sends it, from which page, and whether a page of somebody else's could
+//! have made the browser send it (CSRF; OWASP ASVS 5.0, 3.5.1 to 3.5.3).
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{FromRequest, FromRequestParts, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, ORIGIN};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method};
+use serde::de::DeserializeOwned;
+
+use super::{BODY_LIMIT, Web};
+use crate::app::App;
+use crate::chat::sessions;
+use crate::decode::{malformed, object};
+use crate::error::{Error, Result};
+use crate::signer::Signer;
+use crate::types::{Actor, Network, Token};
+use crate::visitor::{Visitor, origin_is_allowed};
+
+/// What a CSRF token is made for, and where it may stand: Flask-WTF's names.
+const CSRF: &str = "csrf";
+const CSRF_HEADER: &str = "x-csrftoken";
+const CSRF_FIELD: &str = "csrf_token";
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Refuses what may not come in, and turns forms into JSON.
+pub async fn guard(State(web): State<Web>, request: Request, next: Next) -> Response {
+    match admit(&web.app, request).await {
+        Ok(request) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn admit(app: &App, mut request: Request) -> Result<Request> {
+    let visitor = Visitor::of(&app.config, &request);
+    if sessions::is_banned_network(app, Network::of(visitor.address)) {
+        return Err(Error::Forbidden("Your address is banned from this server.".into()));
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+        if !origin_is_allowed(&app.config.allowed_origins, request.headers()) {
+            return Err(Error::Forbidden(
+                "Not an accepted origin. The setting CORS_ALLOWED_ORIGINS lists those that are.".into(),
+            ));
+        }
+        request = refuse_forged(app, &visitor, request).await?;
+    }
+    request.extensions_mut().insert(visitor);
+    Ok(request)
+}
+
+/// A browser sends JSON to another site only after it has asked there, and our answer is no; it names the page with every
+/// DELETE. A form needs a token, which another site's page cannot read.
+async fn refuse_forged(app: &App, visitor: &Visitor, request: Request) -> Result<Request> {
+    let headers = request.headers();
+    if is_of_type(headers, "application/json") || (*request.method() == Method::DELETE && headers.contains_key(ORIGIN))
+    {
+        return Ok(request);
+    }
+    let by_bearer = visitor.token.is_some() && !visitor.by_cookie;
+    if by_bearer && !headers.contains_key(CONTENT_TYPE) {
+        return Ok(request);
+    }
+    let shown = headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let (request, in_form) = match is_of_type(headers, "application/x-www-form-urlencoded") {
+        true => form_to_json(request).await?,
+        false => (request, None),
+    };
+    let is_ours = |token: &String| app.signer.check_stamp(CSRF, bound_to(visitor.token.as_ref()), token).is_some();
+    match by_bearer || shown.or(in_form).as_ref().is_some_and(is_ours) {
+        true => Ok(request),
+        false => Err(Error::Forbidden(
+            "Send JSON (Content-Type: application/json), or the page's csrf_token with the form or as X-CSRFToken."
+                .into(),
+        )),
+    }
+}
+
+/// A token for the forms of a page; good for as long as the visitor stays signed in, or out.
+pub fn csrf_token(signer: &Signer, visitor: &Visitor) -> String {
+    signer.stamp(CSRF, bound_to(visitor.token.as_ref()))
+}
+
+fn bound_to(token: Option<&Token>) -> &str {
+    token.map(Token::as_str).unwrap_or_default()
+}
+
+fn is_of_type(headers: &HeaderMap, kind: &str) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().is_some_and(|found| found.trim().eq_ignore_ascii_case(kind))
+}
+
+/// The form as a JSON object of strings, and the CSRF token that was in it.
+async fn form_to_json(request: Request) -> Result<(Request, Option<String>)> {
+    let (mut parts, body) = request.into_parts();
+    let bytes = to_bytes(body, BODY_LIMIT).await.map_err(|_| too_large())?;
+    let mut token = None;
+    let mut object = serde_json::Map::new();
+    for (name, value) in form_urlencoded::parse(&bytes) {
+        match &*name {
+            CSRF_FIELD => token = Some(value.into_owned()),
+            _ => drop(object.insert(name.into_owned(), value.into_owned().into())),
+        }
+    }
+    parts.headers.insert(CONTENT_TYPE, JSON);
+    parts.headers.remove(http::header::CONTENT_LENGTH);
+    let json = serde_json::Value::Object(object).to_string();
+    Ok((Request::from_parts(parts, Body::from(json)), token))
+}
+
+fn too_large() -> Error {
+    Error::TooLarge { field: "body", message: format!("The body must have at most {BODY_LIMIT} bytes.").into() }
+}
+
+/// Who sends the request.
+pub struct Visit(pub Visitor);
+
+impl<S: Sync> FromRequestParts<S> for Visit {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let visitor = parts.extensions.get::<Visitor>().cloned();
+        visitor.map(Self).ok_or_else(|| Error::internal(anyhow::anyhow!("a route without its guard")))
+    }
+}
+
+/// The account that the request's session belongs to; 401 where there is none.
+pub struct SignedIn(pub Actor);
+
+impl FromRequestParts<Web> for SignedIn {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self> {
+        let Visit(visitor) = Visit::from_request_parts(parts, web).await?;
+        let actor = match &visitor.token {
+            Some(token) => sessions::authenticate(&web.app, token, visitor.address).await?,
+            None => None,
+        };
+        actor.map(Self).ok_or_else(|| Error::Unauthenticated("Sign in first.".into()))
+    }
+}
+
+/// A JSON body, with errors that name the field.
+pub struct ApiJson<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<Web> for ApiJson<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &Web) -> Result<Self> {
+        let bytes = to_bytes(request.into_body(), BODY_LIMIT).await.map_err(|_| too_large())?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| malformed("The body is not UTF-8."))?;
+        let text = if text.trim().is_empty() { "{}" } else { text };
+        object(text, |_| None).map(Self)
+    }
+}

@@ -1,0 +1,236 @@
+//! How often one may do what: token buckets, by person and by network, in the memory of this node.
+//!
+//! Of our own, since a bucket must take back what it gave: only failures of a login count, and a hundred guesses that
+//! run at once must not all pass because none has failed yet. The algorithm is GCRA (ITU-T I.371, annex A).
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::config::Limits as Rates;
+use crate::error::{Error, Result};
+use crate::types::{Identity, Network, Rate, RoomId, UserId};
+
+/// Buckets that are remembered. Past that, newcomers share one: an attacker with many addresses fills no memory.
+const BUCKETS: usize = 100_000;
+/// People behind one address who may send and make rooms at the same time as if each had their own.
+const CROWD: u32 = 10;
+
+/// What is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Act {
+    Send,
+    SlowMode(RoomId),
+    LoginFailure,
+    RoomPassword,
+    Registration,
+    NewRoom,
+}
+
+/// Whose bucket it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Whose {
+    Person(UserId),
+    Identity(Identity),
+    Network(Network),
+    /// A browser in which this account has logged in before.
+    Device(String),
+    Newcomers,
+}
+
+pub struct Limits {
+    rates: Option<Rates>,
+    buckets: Arc<Mutex<Buckets>>,
+}
+
+/// Something taken that is given back when the attempt turns out to have been right.
+#[must_use]
+pub struct Taken {
+    buckets: Arc<Mutex<Buckets>>,
+    keys: Vec<((Act, Whose), Duration)>,
+}
+
+impl Limits {
+    /// `None` limits nothing.
+    pub fn new(rates: Option<Rates>) -> Self {
+        Self { rates, buckets: Arc::default() }
+    }
+
+    pub fn send(&self, person: UserId, network: Network) -> Result<()> {
+        self.take(Act::Send, |rates| {
+            vec![(Whose::Person(person), rates.sends), (Whose::Network(network), rates.sends.times(CROWD))]
+        })
+        .map(drop)
+    }
+
+    pub fn new_room(&self, person: UserId, network: Network) -> Result<()> {
+        self.take(Act::NewRoom, |rates| {
+            vec![(Whose::Person(person), rates.rooms), (Whose::Network(network), rates.rooms.times(CROWD))]
+        })
+        .map(drop)
+    }
+
+    pub fn registration(&self, network: Network) -> Result<Taken> {
+        self.take(Act::Registration, |rates| vec![(Whose::Network(network), rates.registrations)])
+    }
+
+    /// One try of a room's password.
+    pub fn room_password(&self, person: UserId, network: Network) -> Result<Taken> {
+        self.take(Act::RoomPassword, |rates| {
+            [Whose::Person(person), Whose::Network(network)].map(|whose| (whose, rates.room_passwords)).into()
+        })
+    }
+
+    /// One try to log in as somebody. A `device` in which that account has logged in before has a bucket of its own, so
+    /// that an attacker elsewhere cannot lock the person out (OWASP, "Slow Down Online Guessing Attacks with Device Cookies").
+    pub fn login(&self, account: Identity, network: Network, device: Option<String>) -> Result<Taken> {
+        self.take(Act::LoginFailure, |rates| match device {
+            Some(device) => vec![(Whose::Device(device), rates.logins)],
+            None => [Whose::Identity(account), Whose::Network(network)].map(|whose| (whose, rates.logins)).into(),
+        })
+    }
+
+    /// One message each `interval` in a room. No setting turns it off: a moderator has turned it on.
+    pub fn slow_mode(&self, room: RoomId, person: &Identity, interval: Duration) -> Result<()> {
+        let rate = Rate { interval, burst: 1 };
+        take(&self.buckets, Act::SlowMode(room), vec![(Whose::Identity(person.clone()), rate)]).map(drop)
+    }
+
+    fn take(&self, act: Act, whose: impl FnOnce(&Rates) -> Vec<(Whose, Rate)>) -> Result<Taken> {
+        let wanted = self.rates.as_ref().map(whose).unwrap_or_default();
+        take(&self.buckets, act, wanted)
+    }
+}
+
+impl Taken {
+    /// The attempt was right: it does not count.
+    pub fn give_back(self) {
+        let mut buckets = self.buckets.lock().expect("buckets lock");
+        for (key, interval) in self.keys {
+            if let Some(full_at) = buckets.full_at.get_mut(&key) {
+                *full_at -= interval;
+            }
+        }
+    }
+}
+
+/// Takes from all of the buckets or from none.
+fn take(buckets: &Arc<Mutex<Buckets>>, act: Act, wanted: Vec<(Whose, Rate)>) -> Result<Taken> {
+    let now = Instant::now();
+    let mut locked = buckets.lock().expect("buckets lock");
+    let wanted: Vec<_> = wanted.into_iter().map(|(whose, rate)| (locked.key(act, whose, now), rate)).collect();
+    let wait = wanted.iter().map(|(key, rate)| locked.wait(key, *rate, now)).max().unwrap_or_default();
+    if wait > Duration::ZERO {
+        metrics::counter!("secure_chat_limited_total", "act" => act.name()).increment(1);
+        return Err(Error::TooMany { retry_ms: wait.as_millis().max(1) as u64 });
+    }
+    let keys = wanted.into_iter().map(|(key, rate)| {
+        let full_at = locked.full_at.entry(key.clone()).or_insert(now);
+        *full_at = (*full_at).max(now) + rate.interval;
+        (key, rate.interval)
+    });
+    Ok(Taken { keys: keys.collect(), buckets: buckets.clone() })
+}
+
+/// For each bucket when it will be full again (the "theoretical arrival time" of GCRA).
+#[derive(Default)]
+struct Buckets {
+    full_at: HashMap<(Act, Whose), Instant>,
+}
+
+impl Buckets {
+    /// The bucket's key. Makes room for a new one by forgetting those that are full.
+    fn key(&mut self, act: Act, whose: Whose, now: Instant) -> (Act, Whose) {
+        let key = (act, whose);
+        if self.full_at.len() < BUCKETS || self.full_at.contains_key(&key) {
+            return key;
+        }
+        self.full_at.retain(|_, full_at| *full_at > now);
+        match self.full_at.len() < BUCKETS {
+            true => key,
+            false => (act, Whose::Newcomers),
+        }
+    }
+
+    /// How long until there is one to take.
+    fn wait(&self, key: &(Act, Whose), rate: Rate, now: Instant) -> Duration {
+        let full_at = self.full_at.get(key).copied().unwrap_or(now).max(now);
+        (full_at + rate.interval).saturating_duration_since(now + rate.interval * rate.burst)
+    }
+}
+
+impl Act {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::SlowMode(_) => "slow_mode",
+            Self::LoginFailure => "login",
+            Self::RoomPassword => "room_password",
+            Self::Registration => "registration",
+            Self::NewRoom => "new_room",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(rate: &str) -> Limits {
+        let rate: Rate = rate.parse().unwrap();
+        Limits::new(Some(Rates { sends: rate, logins: rate, room_passwords: rate, registrations: rate, rooms: rate }))
+    }
+
+    fn network(number: u32) -> Network {
+        Network::of(std::net::Ipv4Addr::from_bits(number).into())
+    }
+
+    #[test]
+    fn after_the_burst_one_waits() {
+        let limits = limits("1/h burst 3");
+        let ann = UserId::random();
+        for _ in 0..3 {
+            limits.send(ann, network(1)).unwrap();
+        }
+        let Err(Error::TooMany { retry_ms }) = limits.send(ann, network(1)) else { panic!("not limited") };
+        assert!((3_500_000..=3_600_000).contains(&retry_ms), "{retry_ms}");
+        limits.send(UserId::random(), network(1)).expect("somebody else has a bucket of their own");
+    }
+
+    #[test]
+    fn what_was_right_is_given_back() {
+        let limits = limits("1/h burst 1");
+        for _ in 0..5 {
+            limits.room_password(UserId::random(), network(1)).unwrap().give_back();
+        }
+        let _failed = limits.room_password(UserId::random(), network(1)).unwrap();
+        assert!(limits.room_password(UserId::random(), network(1)).is_err(), "the network's bucket is empty");
+        assert!(limits.room_password(UserId::random(), network(2)).is_ok());
+    }
+
+    #[test]
+    fn a_known_device_is_not_locked_out_by_others() {
+        let limits = limits("1/h burst 1");
+        let victim = Identity::Account(UserId::random());
+        let _guess = limits.login(victim.clone(), network(1), None).unwrap();
+        assert!(limits.login(victim.clone(), network(2), None).is_err());
+        assert!(limits.login(victim, network(2), Some("device".into())).is_ok());
+    }
+
+    #[test]
+    fn many_addresses_fill_no_memory() {
+        let limits = limits("1/h burst 1");
+        for number in 0..BUCKETS as u32 + 10 {
+            let _ = limits.registration(network(number));
+        }
+        assert!(limits.buckets.lock().unwrap().full_at.len() <= BUCKETS + 1);
+    }
+
+    #[test]
+    fn nothing_is_limited_where_the_setting_says_so() {
+        let limits = Limits::new(None);
+        let ann = UserId::random();
+        assert!((0..1000).all(|_| limits.send(ann, network(1)).is_ok()));
+    }
+}

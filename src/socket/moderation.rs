@@ -1,0 +1,276 @@
+//! Events for moderators, and for who complains. Where an event takes a `room`, none means the whole server.
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{Context, Done, Entry, Event};
+use crate::chat::accounts;
+use crate::chat::audit::{self, AuditEntry};
+use crate::chat::moderation::{self, BanOptions, Banned, ReportInfo, Target};
+use crate::error::{Error, Result};
+use crate::types::{MessageId, Reason, ReportId, Role, RoomName, RoomRole, Username, falsy_as_none};
+
+pub const EVENTS: &[Entry] = &[
+    Entry::of::<KickUser>(),
+    Entry::of::<BanUser>(),
+    Entry::of::<UnbanUser>(),
+    Entry::of::<MuteUser>(),
+    Entry::of::<DeleteMessage>(),
+    Entry::of::<SetSlowMode>(),
+    Entry::of::<SetRole>(),
+    Entry::of::<ReportMessage>(),
+    Entry::of::<ListReports>(),
+    Entry::of::<ResolveReport>(),
+    Entry::of::<ReadAuditLog>(),
+];
+
+#[derive(Deserialize)]
+struct KickUser {
+    username: Username,
+    #[serde(default, deserialize_with = "falsy_as_none")]
+    room: Option<RoomName>,
+    #[serde(default)]
+    reason: Reason,
+}
+
+impl Event for KickUser {
+    const NAME: &'static str = "kick_user";
+    type Ack = Done;
+
+    async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
+        let target = Target { username: self.username, room: self.room, reason: self.reason };
+        moderation::kick(context.app, context.actor()?, target).await?;
+        Ok(Done {})
+    }
+}
+
+#[derive(Deserialize)]
+struct BanUser {
+    username: Username,
+    #[serde(default, deserialize_with = "falsy_as_none")]
+    room: Option<RoomName>,
+    #[serde(default)]
+    reason: Reason,
+    #[serde(default)]
+    minutes: Option<u32>,
+    #[serde(default)]
+    addresses: bool,
+    #[serde(default)]
+    remove_hours: u32,
+}
+
+impl Event for BanUser {
+    const NAME: &'static str = "ban_user";
+    type Ack = Banned;
+
+    async fn handle(self, context: &mut Context<'_>) -> Result<Banned> {
+        let target = Target { username: self.username, room: self.room, reason: self.reason };
+        let options = BanOptions { minutes: self.minutes, addresses: self.addresses, remove_hours: self.remove_hours };
+        moderation::ban(context.app, context.actor()?, target, options).await
+    }
+}
+
+#[derive(Deserialize)]
+struct UnbanUser {
+    username: Username,
+    #[serde(default, deserialize_with = "falsy_as_none")]
+    room: Option<RoomName>,
+    #[serde(default)]
+    reason: Reason,
+}
+
+/// Whether there was a ban to lift.
+#[derive(Serialize)]
+struct Unbanned {
+    unbanned: bool,
+}
+
+impl Event for UnbanUser {
+    const NAME: &'static str = "unban_user";
+    type Ack = Unbanned;
+
+    async fn handle(self, context: &mut Context<'_>) -> Result<Unbanned> {
+        let target = Target { username: self.username, room: self.room, reason: self.reason };
+        let unbanned = moderation::unban(context.app, context.actor()?, target).await?;
+        Ok(Unbanned { unbanned })
+    }
+}
+
+/// For some minutes, for ever where there are none, and no longer where they are 0.
+#[derive(Deserialize)]
+struct MuteUser {
+    username: Username,
+    #[serde(default, deserialize_with = "falsy_as_none")]
+    room: Option<RoomName>,
+    #[serde(default)]
+    minutes: Option<u32>,
+    #[serde(default)]
+    reason: Reason,
+}
+
+impl Event for MuteUser {
+    const NAME: &'static str = "mute_user";
+    type Ack = Done;
+
+    async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
+        let target = Target { username: self.username, room: self.room, reason: self.reason };
+        moderation::mute(context.app, context.actor()?, target, self.minutes).await?;
+        Ok(Done {})
+    }
+}
+
+#[derive(Deserialize)]
+struct DeleteMessage {
+    id: MessageId,
+    #[serde(default)]
+    reason: Reason,
+}
+
+impl Event for DeleteMessage {
+    const NAME: &'static str = "delete_message";
+    type Ack = Done;
+
+    async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
+        moderation::delete_message(context.app, context.actor()?, self.id, self.reason).await?;
+        Ok(Done {})
+    }
+}
+
+#[derive(Deserialize)]
+struct SetSlowMode {
+    room: RoomName,
+    seconds: u32,
+}
+
+impl Event for SetSlowMode {
+    const NAME: &'static str = "set_slow_mode";
+    type Ack = Done;
+
+    async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
+        moderation::set_slow_mode(context.app, context.actor()?, self.room, self.seconds).await?;
+        Ok(Done {})
+    }
+}
+
+/// With a room: owner, moderator or member of it. Without one: owner, admin, moderator or member of the server.
+#[derive(Deserialize)]
+struct SetRole {
+    username: Username,
+    role: Role,
+    #[serde(default, deserialize_with = "falsy_as_none")]
+    room: Option<RoomName>,
+    #[serde(default)]
+    reason: Reason,
+}
+
+impl Event for SetRole {
+    const NAME: &'static str = "set_role";
+    type Ack = Done;
+
+    async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
+        let (app, actor) = (context.app, context.actor()?);
+        match (self.room, self.role) {
+            (None, role) => accounts::set_role(app, actor, self.username, role, self.reason).await?,
+            (Some(room), role) => {
+                let role = match role {
+                    Role::Owner => RoomRole::Owner,
+                    Role::Moderator => RoomRole::Moderator,
+                    Role::Member => RoomRole::Member,
+                    Role::Admin | Role::Guest => {
+                        return Err(Error::invalid("role", "must be owner, moderator or member in a room"));
+                    }
+                };
+                moderation::set_room_role(app, actor, self.username, room, role).await?;
+            }
+        }
+        Ok(Done {})
+    }
+}
+
+#[derive(Deserialize)]
+struct ReportMessage {
+    id: MessageId,
+    #[serde(default)]
+    reason: Reason,
+}
+
+#[derive(Serialize)]
+struct Reported {
+    report_id: ReportId,
+}
+
+impl Event for ReportMessage {
+    const NAME: &'static str = "report_message";
+    type Ack = Reported;
+
+    async fn handle(self, context: &mut Context<'_>) -> Result<Reported> {
+        let report_id = moderation::report(context.app, context.actor()?, self.id, self.reason).await?;
+        Ok(Reported { report_id })
+    }
+}
+
+#[derive(Deserialize)]
+struct ListReports {
+    /// Those too that were dealt with.
+    #[serde(default)]
+    all: bool,
+}
+
+#[derive(Serialize)]
+struct Reports {
+    reports: Vec<ReportInfo>,
+}
+
+impl Event for ListReports {
+    const NAME: &'static str = "list_reports";
+    type Ack = Reports;
+
+    async fn handle(self, context: &mut Context<'_>) -> Result<Reports> {
+        let reports = moderation::list_reports(context.app, context.actor()?, self.all).await?;
+        Ok(Reports { reports })
+    }
+}
+
+#[derive(Deserialize)]
+struct ResolveReport {
+    report_id: ReportId,
+    #[serde(default)]
+    note: Reason,
+}
+
+impl Event for ResolveReport {
+    const NAME: &'static str = "resolve_report";
+    type Ack = Done;
+
+    async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
+        moderation::resolve_report(context.app, context.actor()?, self.report_id, self.note).await?;
+        Ok(Done {})
+    }
+}
+
+#[derive(Deserialize)]
+struct ReadAuditLog {
+    /// Entries before this number.
+    #[serde(default)]
+    before: Option<i64>,
+    #[serde(default = "most")]
+    limit: u32,
+}
+
+fn most() -> u32 {
+    100
+}
+
+#[derive(Serialize)]
+struct Entries {
+    entries: Vec<AuditEntry>,
+}
+
+impl Event for ReadAuditLog {
+    const NAME: &'static str = "audit_log";
+    type Ack = Entries;
+
+    async fn handle(self, context: &mut Context<'_>) -> Result<Entries> {
+        let entries = audit::page(context.app, context.actor()?, self.before, self.limit).await?;
+        Ok(Entries { entries })
+    }
+}

@@ -1,0 +1,228 @@
+//! Which connections there are, whose they are and which rooms they hear: the state that events are carried by.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use socketioxide::extract::SocketRef;
+
+use crate::hub::Ear;
+use crate::types::{ConnId, Identity, Network, RoomId, RoomName, SessionId, UserId};
+
+/// A set of connections that is handed out without copying it; whoever changes it while it is out copies it then.
+pub type Listeners = Arc<HashMap<ConnId, Arc<Listener>>>;
+
+/// One connection that hears events.
+pub struct Listener {
+    pub conn: ConnId,
+    pub socket: SocketRef,
+    ear: Mutex<Option<Box<Ear>>>,
+    /// Whether `ear` hides anybody: most hide nobody, and each delivery asks.
+    hides: AtomicBool,
+    deaf: AtomicBool,
+}
+
+impl Listener {
+    /// Whether the person behind this connection wants to hear nothing of `author`.
+    pub fn hides(&self, author: &Identity) -> bool {
+        self.hides.load(Ordering::Relaxed)
+            && self.ear.lock().expect("ear lock").as_ref().is_some_and(|ear| ear.hidden.contains(author))
+    }
+
+    /// It gets nothing more, and stays in its rooms until it is gone.
+    pub fn deafen(&self) {
+        self.deaf.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_deaf(&self) -> bool {
+        self.deaf.load(Ordering::Relaxed)
+    }
+
+    fn hear_as(&self, ear: Option<Ear>) {
+        let mut own = self.ear.lock().expect("ear lock");
+        self.hides.store(ear.as_ref().is_some_and(|ear| !ear.hidden.is_empty()), Ordering::Relaxed);
+        *own = ear.map(Box::new);
+    }
+
+    fn hide(&self, author: &Identity, hidden: bool) {
+        if let Some(ear) = self.ear.lock().expect("ear lock").as_mut() {
+            match hidden {
+                true => ear.hidden.insert(author.clone()),
+                false => ear.hidden.remove(author),
+            };
+            self.hides.store(!ear.hidden.is_empty(), Ordering::Relaxed);
+        }
+    }
+
+    pub fn user(&self) -> Option<UserId> {
+        self.ear.lock().expect("ear lock").as_ref().map(|ear| ear.user)
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        self.ear.lock().expect("ear lock").as_ref().map(|ear| ear.identity.clone())
+    }
+
+    fn session(&self) -> Option<SessionId> {
+        self.ear.lock().expect("ear lock").as_ref().and_then(|ear| ear.session)
+    }
+}
+
+#[derive(Default)]
+struct Room {
+    name: Option<RoomName>,
+    listeners: Listeners,
+}
+
+struct Place {
+    network: Network,
+    rooms: Vec<RoomId>,
+}
+
+#[derive(Default)]
+pub struct Registry {
+    everyone: Listeners,
+    places: HashMap<ConnId, Place>,
+    rooms: HashMap<RoomId, Room>,
+    people: HashMap<Identity, HashSet<ConnId>>,
+    sessions: HashMap<SessionId, HashSet<ConnId>>,
+    networks: HashMap<Network, usize>,
+}
+
+impl Registry {
+    pub fn add(&mut self, conn: ConnId, socket: SocketRef, network: Network) {
+        let listener = Listener {
+            conn,
+            socket,
+            ear: Mutex::default(),
+            hides: AtomicBool::new(false),
+            deaf: AtomicBool::new(false),
+        };
+        Arc::make_mut(&mut self.everyone).insert(conn, Arc::new(listener));
+        self.places.insert(conn, Place { network, rooms: Vec::new() });
+        *self.networks.entry(network).or_default() += 1;
+    }
+
+    /// Removes the connection from everywhere; the rooms that it was in.
+    pub fn remove(&mut self, conn: ConnId) -> BTreeMap<RoomId, RoomName> {
+        let rooms = self.rooms_of(conn);
+        self.leave_all(conn);
+        self.identify(conn, None);
+        Arc::make_mut(&mut self.everyone).remove(&conn);
+        if let Some(place) = self.places.remove(&conn)
+            && let Entry::Occupied(mut count) = self.networks.entry(place.network)
+        {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+        rooms
+    }
+
+    /// It hears no room any more.
+    pub fn leave_all(&mut self, conn: ConnId) {
+        for room in self.rooms_of(conn).into_keys() {
+            self.leave(conn, room);
+        }
+    }
+
+    pub fn join(&mut self, conn: ConnId, room: RoomId, name: &RoomName) {
+        let (Some(listener), Some(place)) = (self.everyone.get(&conn), self.places.get_mut(&conn)) else { return };
+        if place.rooms.contains(&room) {
+            return;
+        }
+        place.rooms.push(room);
+        let entry = self.rooms.entry(room).or_default();
+        entry.name = Some(name.clone());
+        Arc::make_mut(&mut entry.listeners).insert(conn, listener.clone());
+    }
+
+    pub fn leave(&mut self, conn: ConnId, room: RoomId) {
+        if let Some(place) = self.places.get_mut(&conn) {
+            place.rooms.retain(|own| *own != room);
+        }
+        if let Entry::Occupied(mut entry) = self.rooms.entry(room) {
+            Arc::make_mut(&mut entry.get_mut().listeners).remove(&conn);
+            if entry.get().listeners.is_empty() {
+                entry.remove();
+            }
+        }
+    }
+
+    /// From here on the connection hears as this person, or as nobody.
+    pub fn identify(&mut self, conn: ConnId, ear: Option<Ear>) {
+        let Some(listener) = self.everyone.get(&conn).cloned() else { return };
+        if let Some(identity) = listener.identity() {
+            forget(&mut self.people, &identity, conn);
+        }
+        if let Some(session) = listener.session() {
+            forget(&mut self.sessions, &session, conn);
+        }
+        if let Some(ear) = &ear {
+            self.people.entry(ear.identity.clone()).or_default().insert(conn);
+            if let Some(session) = ear.session {
+                self.sessions.entry(session).or_default().insert(conn);
+            }
+        }
+        listener.hear_as(ear);
+    }
+
+    /// A person wants to hear nothing of another one any more, or something again.
+    pub fn hide(&mut self, by: &Identity, author: &Identity, hidden: bool) {
+        for listener in self.of_person(by) {
+            listener.hide(author, hidden);
+        }
+    }
+
+    pub fn everyone(&self) -> Listeners {
+        self.everyone.clone()
+    }
+
+    pub fn in_room(&self, room: RoomId) -> Listeners {
+        self.rooms.get(&room).map(|room| room.listeners.clone()).unwrap_or_default()
+    }
+
+    pub fn conn(&self, conn: ConnId) -> Option<Arc<Listener>> {
+        self.everyone.get(&conn).cloned()
+    }
+
+    pub fn of_person(&self, identity: &Identity) -> Vec<Arc<Listener>> {
+        self.listeners(self.people.get(identity))
+    }
+
+    pub fn of_session(&self, session: SessionId) -> Vec<Arc<Listener>> {
+        self.listeners(self.sessions.get(&session))
+    }
+
+    pub fn sessions(&self) -> Vec<SessionId> {
+        self.sessions.keys().copied().collect()
+    }
+
+    pub fn rooms_of(&self, conn: ConnId) -> BTreeMap<RoomId, RoomName> {
+        let rooms = self.places.get(&conn).map(|place| place.rooms.as_slice()).unwrap_or_default();
+        rooms.iter().filter_map(|room| Some((*room, self.rooms.get(room)?.name.clone()?))).collect()
+    }
+
+    pub fn network_of(&self, conn: ConnId) -> Option<Network> {
+        self.places.get(&conn).map(|place| place.network)
+    }
+
+    /// Connections that come from there.
+    pub fn count_from(&self, network: Network) -> usize {
+        self.networks.get(&network).copied().unwrap_or_default()
+    }
+
+    fn listeners(&self, conns: Option<&HashSet<ConnId>>) -> Vec<Arc<Listener>> {
+        conns.into_iter().flatten().filter_map(|conn| self.conn(*conn)).collect()
+    }
+}
+
+fn forget<K: std::hash::Hash + Eq + Clone>(index: &mut HashMap<K, HashSet<ConnId>>, key: &K, conn: ConnId) {
+    if let Entry::Occupied(mut conns) = index.entry(key.clone()) {
+        conns.get_mut().remove(&conn);
+        if conns.get().is_empty() {
+            conns.remove();
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Mutes, bans and reports at rest.
+
+use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::schema::{address_bans, reports, sanctions};
+use super::{Column, Place, Reader, Tx};
+use crate::error::{Error, Result};
+use crate::types::{Identity, InviteId, Network, Reason, ReportId, RoomId, RoomName, Timestamp, Username};
+
+/// Until when something holds, in microseconds since 1970-01-01 UTC; `FOR_EVER` has no end.
+pub type Until = i64;
+pub const FOR_EVER: Until = i64::MAX;
+
+/// What a person may not do, on the whole server or in a room: the sealed part of a row.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct Sanction {
+    /// `None`: not muted.
+    pub muted_until: Option<Until>,
+    /// `None`: not banned.
+    pub banned_until: Option<Until>,
+    pub name: Option<Username>,
+    pub by: Option<Username>,
+    #[serde(default)]
+    pub reason: Reason,
+}
+
+impl Sanction {
+    pub fn mutes(&self, now: Timestamp) -> bool {
+        self.muted_until.is_some_and(|until| until > now.micros())
+    }
+
+    pub fn bans(&self, now: Timestamp) -> bool {
+        self.banned_until.is_some_and(|until| until > now.micros())
+    }
+}
+
+/// A room's id in the table; the whole server is 0.
+fn scope(room: Option<RoomId>) -> i64 {
+    room.map_or(0, RoomId::get)
+}
+
+/// What holds for the person on the whole server, and in the room.
+pub fn sanctions_of(
+    reader: &mut Reader,
+    person: &Identity,
+    room: Option<RoomId>,
+) -> Result<(Option<Sanction>, Option<Sanction>)> {
+    let blind = reader.person(person)?;
+    let rows: Vec<(i64, String)> = sanctions::table
+        .filter(sanctions::person.eq(&blind).and(sanctions::room_id.eq_any([0, scope(room)])))
+        .select((sanctions::room_id, sanctions::sanction))
+        .load(reader.connection)?;
+    let (mut server, mut own) = (None, None);
+    for (id, sealed) in rows {
+        let sanction = reader.open_json(sanction_place(id, &blind), sealed)?;
+        match id {
+            0 => server = Some(sanction),
+            _ => own = Some(sanction),
+        }
+    }
+    Ok((server, own))
+}
+
+pub fn set_sanction(tx: &mut Tx, person: &Identity, room: Option<RoomId>, sanction: &Sanction) -> Result<()> {
+    let blind = tx.person(person)?;
+    let id = scope(room);
+    diesel::delete(sanctions::table.find((id, &blind))).execute(tx.reader.connection)?;
+    if sanction.muted_until.is_none() && sanction.banned_until.is_none() {
+        return Ok(());
+    }
+    let sealed = tx.seal_json(sanction_place(id, &blind), sanction)?;
+    diesel::insert_into(sanctions::table)
+        .values((sanctions::room_id.eq(id), sanctions::person.eq(&blind), sanctions::sanction.eq(sealed)))
+        .execute(tx.reader.connection)?;
+    Ok(())
+}
+
+/// A network that may not come in: the sealed part of a row.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct AddressBan {
+    pub network: Network,
+    pub until: Until,
+}
+
+pub fn ban_address(tx: &mut Tx, person: &Identity, ban: &AddressBan) -> Result<()> {
+    let id = InviteId::random();
+    let sealed = tx.seal_json(plain_place(Column::AddressBan, id.as_bytes()), ban)?;
+    let person = tx.person(person)?;
+    diesel::insert_into(address_bans::table)
+        .values((address_bans::id.eq(id.as_bytes()), address_bans::person.eq(person), address_bans::ban.eq(sealed)))
+        .execute(tx.reader.connection)?;
+    Ok(())
+}
+
+/// Lifts what the person's ban brought.
+pub fn unban_addresses(tx: &mut Tx, person: &Identity) -> Result<()> {
+    let person = tx.person(person)?;
+    diesel::delete(address_bans::table.filter(address_bans::person.eq(person))).execute(tx.reader.connection)?;
+    Ok(())
+}
+
+pub fn address_bans(reader: &mut Reader) -> Result<Vec<AddressBan>> {
+    let rows: Vec<(Vec<u8>, String)> =
+        address_bans::table.select((address_bans::id, address_bans::ban)).load(reader.connection)?;
+    rows.into_iter().map(|(id, sealed)| reader.open_json(plain_place(Column::AddressBan, &id), sealed)).collect()
+}
+
+/// A complaint about a message, with a copy of it: the sealed part of a row.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Report {
+    pub message: serde_json::Value,
+    pub room: RoomName,
+    pub by: Username,
+    pub reason: Reason,
+    /// Microseconds since 1970-01-01 UTC.
+    pub at: i64,
+    pub resolved: Option<Resolution>,
+}
+
+/// What came of a report.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Resolution {
+    pub by: Username,
+    pub note: Reason,
+    pub at: i64,
+}
+
+pub fn set_report(tx: &mut Tx, id: ReportId, report: &Report) -> Result<()> {
+    let sealed = tx.seal_json(plain_place(Column::Report, id.as_bytes()), report)?;
+    diesel::delete(reports::table.find(id.as_bytes())).execute(tx.reader.connection)?;
+    diesel::insert_into(reports::table)
+        .values((reports::id.eq(id.as_bytes()), reports::report.eq(sealed)))
+        .execute(tx.reader.connection)?;
+    Ok(())
+}
+
+pub fn report(reader: &mut Reader, id: ReportId) -> Result<Option<Report>> {
+    let row: Option<String> =
+        reports::table.find(id.as_bytes()).select(reports::report).first(reader.connection).optional()?;
+    row.map(|sealed| reader.open_json(plain_place(Column::Report, id.as_bytes()), sealed)).transpose()
+}
+
+/// All reports, the oldest first.
+pub fn reports(reader: &mut Reader) -> Result<Vec<(ReportId, Report)>> {
+    let rows: Vec<(Vec<u8>, String)> = reports::table.select((reports::id, reports::report)).load(reader.connection)?;
+    let mut all = Vec::with_capacity(rows.len());
+    for (id, sealed) in rows {
+        let report: Report = reader.open_json(plain_place(Column::Report, &id), sealed)?;
+        let id = ReportId::from_stored(&id)
+            .ok_or_else(|| Error::Internal(anyhow::anyhow!("a stored report id is not 16 bytes long")))?;
+        all.push((id, report));
+    }
+    all.sort_by_key(|(_, report)| report.at);
+    Ok(all)
+}
+
+fn plain_place(column: Column, row: &[u8]) -> Place<'_> {
+    Place { column, room: None, row }
+}
+
+fn sanction_place(room: i64, person: &[u8]) -> Place<'_> {
+    Place { column: Column::Sanction, room: Some(RoomId::from_stored(room)), row: person }
+}

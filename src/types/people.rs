@@ -1,0 +1,161 @@
+//! Who people are: to the server, to a room and to each other.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
+use unicode_security::skeleton;
+
+use super::text::{Username, is_blank};
+use super::{ConnId, PublicKey, SessionId, Timestamp, UserId};
+
+/// What a person may do on this server as a whole, from the least to the most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Somebody who typed a name; no account stands behind it.
+    Guest,
+    Member,
+    Moderator,
+    Admin,
+    Owner,
+}
+
+impl Role {
+    pub const ALL: [Self; 5] = [Self::Guest, Self::Member, Self::Moderator, Self::Admin, Self::Owner];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Guest => "guest",
+            Self::Member => "member",
+            Self::Moderator => "moderator",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        }
+    }
+}
+
+/// What a member may do in one room, from the least to the most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RoomRole {
+    #[default]
+    Member,
+    Moderator,
+    Owner,
+}
+
+/// Names that look alike have the same key: folded by case and by what people confuse (Unicode TR 39, section 4).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct NameKey(String);
+
+impl NameKey {
+    pub fn of(name: &Username) -> Self {
+        let visible: String = name.as_str().nfkc().filter(|c| !is_blank(*c)).collect();
+        // Twice, since folding the case brings up new likenesses: a capital I is a small l, a small i is none.
+        let folded = skeleton(&visible).collect::<String>().to_lowercase();
+        let folded = skeleton(&folded).collect::<String>().to_lowercase();
+        Self(folded.replace(['i', 'ı'], "l"))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Who somebody is to others, across visits: a guest is no more than their name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Identity {
+    Account(UserId),
+    Guest(NameKey),
+}
+
+impl Identity {
+    pub fn guest(name: &Username) -> Self {
+        Self::Guest(NameKey::of(name))
+    }
+
+    pub fn is_guest(&self) -> bool {
+        matches!(self, Self::Guest(_))
+    }
+}
+
+/// Who acts: the person, and where they act from. What they may do is looked up at each act.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    pub user: UserId,
+    pub name: Username,
+    pub identity: Identity,
+    pub session: Option<SessionId>,
+    pub conn: Option<ConnId>,
+    pub address: IpAddr,
+}
+
+/// A person as stored.
+#[derive(Clone, Debug)]
+pub struct User {
+    pub id: UserId,
+    pub name: Username,
+    pub public_key: Option<PublicKey>,
+    pub joined_at: Timestamp,
+}
+
+/// The network that an address stands for in limits and bans: one IPv4 address, or the /64 that an IPv6 customer has
+/// (RFC 6177). An IPv4 address in IPv6 clothes is an IPv4 address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Network(IpAddr);
+
+impl Network {
+    pub fn of(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+            address => address,
+        })
+    }
+
+    pub fn is_loopback(&self) -> bool {
+        self.0.is_loopback() || self.0 == Self::of(Ipv6Addr::LOCALHOST.into()).0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> NameKey {
+        NameKey::of(&Username::try_from(name.to_string()).unwrap())
+    }
+
+    #[test]
+    fn names_that_look_alike_have_one_key() {
+        let alike = [
+            ("alice", "ALICE"),
+            ("alice", "aIice"),
+            ("alice", "al\u{200b}ice"),
+            ("alice", "аlice"),
+            ("alice", "alice "),
+            ("alice", "ａｌｉｃｅ"),
+            ("admin", "adrnin"),
+            ("bob", "b0b"),
+            ("Zoë", "Zoe\u{308}"),
+            ("paypal", "раураl"),
+        ];
+        for (one, other) in alike {
+            assert_eq!(key(one), key(other), "{one:?} {other:?}");
+        }
+        for (one, other) in [("alice", "alicia"), ("ann", "anna"), ("zoe", "zoë"), ("bob", "rob")] {
+            assert_ne!(key(one), key(other), "{one:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn a_network_is_an_ipv4_address_or_half_of_an_ipv6_one() {
+        let network = |address: &str| Network::of(address.parse().unwrap());
+        assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
+        assert_ne!(network("192.0.2.2"), network("192.0.2.1"));
+        assert_eq!(network("2001:db8:0:1::1"), network("2001:db8:0:1:ffff::2"));
+        assert_ne!(network("2001:db8:0:1::1"), network("2001:db8:0:2::1"));
+        assert!(network("::1").is_loopback() && network("127.0.0.1").is_loopback());
+    }
+}

@@ -1,0 +1,60 @@
+//! A plain HTTP client, so that tests see status, headers and body as they came.
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::server::Server;
+
+/// Status, headers (in small letters) and body of an answer.
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    raw_head: String,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.body))
+    }
+
+    /// The value of a cookie that the answer sets.
+    pub fn cookie(&self, name: &str) -> String {
+        let start = format!("set-cookie: {name}=");
+        let line = self.raw_head.lines().find(|line| line.to_lowercase().starts_with(&start));
+        let line = line.unwrap_or_else(|| panic!("no cookie {name} in {}", self.head));
+        line[start.len()..].split(';').next().unwrap().to_owned()
+    }
+}
+
+/// One request with these headers on a connection of its own.
+pub async fn send(server: &Server, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    let mut stream = TcpStream::connect(&server.addr).await.unwrap();
+    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", server.addr);
+    for (name, value) in headers {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if !body.is_empty() {
+        request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    stream.write_all(format!("{request}\r\n{body}").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer { status, head: head.to_lowercase(), raw_head: head.to_owned(), body: body.to_owned() }
+}
+
+pub async fn ask(server: &Server, method: &str, path: &str) -> Answer {
+    send(server, method, path, &[], "").await
+}
+
+/// Sends JSON, with a session's token if there is one.
+pub async fn call(server: &Server, method: &str, path: &str, token: Option<&str>, body: Value) -> Answer {
+    let bearer = token.map(|token| format!("Bearer {token}"));
+    let mut headers = vec![("Content-Type", "application/json")];
+    headers.extend(bearer.as_deref().map(|bearer| ("Authorization", bearer)));
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    send(server, method, path, &headers, &body).await
+}
