@@ -8,6 +8,20 @@ const REQUIRED = {
   join_group: ['group_name'],
   send_group_message: ['group_name', 'message'],
   leave_group: ['group_name'],
+  register: ['username', 'password'],
+  login: ['username', 'password'],
+  block_user: ['username'],
+  unblock_user: ['username'],
+  mute_room: ['room'],
+  kick_user: ['username'],
+  ban_user: ['username'],
+  unban_user: ['username'],
+  mute_user: ['username'],
+  set_role: ['username', 'role'],
+  set_slow_mode: ['room', 'seconds'],
+  delete_message: ['id'],
+  report_message: ['id'],
+  resolve_report: ['report_id'],
 };
 const WITHOUT_ARGUMENT = ['get_user_stats', 'backup_database'];
 const UNKNOWN = [
@@ -53,7 +67,7 @@ function binary(random, fields) {
 /** One field is wrong, the others are fine. */
 function wrongField(random, fields) {
   const wrong = random.pick(fields);
-  const kind = random.pick([...NOT_TEXT, wrong === 'message' ? wrongMessage : wrongName]);
+  const kind = random.pick([...NOT_TEXT, ...(WRONG_TEXT[wrong] ?? [])]);
   return { args: [object(fields, (field) => (field === wrong ? kind(random) : '"fine"'))] };
 }
 
@@ -87,6 +101,8 @@ const wrongName = (random) =>
     () => `"a${random.pick([...FORBIDDEN, '\\n', '<', '>', '\\"', '\\\\'])}b"`,
     () => `"${random.pick(['n', 'ñ', '🎉'])}"`.replace(/[^"]+/, (letter) => letter.repeat(65 + random.below(5_000))),
   ])();
+
+const WRONG_TEXT = { message: [wrongMessage], username: [wrongName], group_name: [wrongName], room: [wrongName] };
 
 const anyValue = (random) => random.pick([...NOT_TEXT, () => '"text"', () => object(['message'], () => '"fine"')])(random);
 
