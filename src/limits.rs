@@ -21,6 +21,7 @@ const CROWD: u32 = 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Act {
     Send,
+    Entrance,
     SlowMode(RoomId),
     LoginFailure,
     RoomPassword,
@@ -62,6 +63,11 @@ impl Limits {
             vec![(Whose::Person(person), rates.sends), (Whose::Network(network), rates.sends.times(CROWD))]
         })
         .map(drop)
+    }
+
+    /// One guest coming in: as often as a crowd behind one address may write.
+    pub fn entrance(&self, network: Network) -> Result<()> {
+        self.take(Act::Entrance, |rates| vec![(Whose::Network(network), rates.sends.times(CROWD))]).map(drop)
     }
 
     pub fn new_room(&self, person: UserId, network: Network) -> Result<()> {
@@ -164,6 +170,7 @@ impl Act {
     fn name(self) -> &'static str {
         match self {
             Self::Send => "send",
+            Self::Entrance => "entrance",
             Self::SlowMode(_) => "slow_mode",
             Self::LoginFailure => "login",
             Self::RoomPassword => "room_password",

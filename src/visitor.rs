@@ -1,6 +1,7 @@
 //! Who a request comes from, before anybody knows their name: address, origin, and the secrets that the browser shows.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Once;
 
 use axum::extract::ConnectInfo;
 use axum::extract::Request;
@@ -42,7 +43,9 @@ impl Visitor {
     fn from_headers(config: &Config, peer: IpAddr, headers: &HeaderMap) -> Self {
         let trusted = is_trusted(config, peer);
         if !trusted && headers.contains_key(FORWARDED_FOR) {
-            tracing::debug!("X-Forwarded-For is not believed: TRUSTED_PROXIES does not name the sender");
+            WARN_ONCE.call_once(|| {
+                tracing::warn!("requests come with X-Forwarded-For from {peer}, which TRUSTED_PROXIES does not name: if that is your proxy, set it, or all people share the limits of one address");
+            });
         }
         let bearer = text(headers.get(AUTHORIZATION)).strip_prefix("Bearer ").and_then(token);
         let cookie = cookie(headers, SESSION_COOKIE);
@@ -56,6 +59,9 @@ impl Visitor {
         }
     }
 }
+
+/// Said once: anybody could fill the log otherwise.
+static WARN_ONCE: Once = Once::new();
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 const FORWARDED_PROTO: &str = "x-forwarded-proto";

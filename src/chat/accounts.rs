@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::facts::{Facts, account_of};
 use super::policy::{self, Action};
-use super::sessions::{self, SignedIn};
+use super::sessions::{self, Hashes, SignedIn};
 use super::{audit, invites, second_factor};
 use crate::app::App;
 use crate::config::Registration;
@@ -69,7 +69,7 @@ pub async fn register(
     };
     let user = User { id: UserId::random(), name: new.name, public_key: new.public_key, joined_at: at };
     let token = Token::random();
-    let session_hash = sessions::hash(app, &token);
+    let hashes = Hashes::of(app, &token, visitor);
     let visitor = visitor.clone();
     let (actor, role) = app
         .db
@@ -79,7 +79,7 @@ pub async fn register(
                 None => Role::Member,
             };
             insert(tx, &user, role, password_hash)?;
-            let session = sessions::open(session_hash, tx, user.id, &visitor, at)?;
+            let session = sessions::open(tx, hashes, user.id, &visitor, at)?;
             let guest = Audience::Person(Identity::guest(&user.name));
             sessions::close(tx, guest, conn, "This name belongs to an account now.");
             Ok((signed_in(user.id, user.name, session, conn, visitor.address), role))
@@ -140,7 +140,7 @@ pub async fn login(
     };
     let facts = Facts::of(app);
     let token = Token::random();
-    let session_hash = sessions::hash(app, &token);
+    let hashes = Hashes::of(app, &token, visitor);
     let signer = app.signer.clone();
     let visitor = visitor.clone();
     let (actor, role) = app
@@ -152,7 +152,7 @@ pub async fn login(
             }
             account.password_hash = renewed.unwrap_or(account.password_hash);
             accounts::update(tx, user, &account)?;
-            let session = sessions::open(session_hash, tx, user, &visitor, facts.at)?;
+            let session = sessions::open(tx, hashes, user, &visitor, facts.at)?;
             let actor = signed_in(user, account.name, session, conn, visitor.address);
             refuse_barred(facts, tx, &actor)?;
             Ok((actor, account.role))

@@ -10,11 +10,15 @@ use crate::hub::{Audience, Ear, Outbound, Publication};
 use crate::store::people::{Block, RoomPreferences};
 use crate::store::{self, Lane, Tx, accounts, people, rooms};
 use crate::types::{
-    Actor, ConnId, Identity, Message, NameKey, PublicKey, RoomId, RoomName, RoomRole, Timestamp, User, UserId, Username,
+    Actor, ConnId, Identity, Message, NameKey, Network, PublicKey, RoomId, RoomName, RoomRole, Timestamp, User, UserId,
+    Username,
 };
 
 /// Messages that come with a room.
 pub(super) const RECENT: usize = 50;
+
+/// People whom one person can block: each of their connections keeps the list.
+const MOST_BLOCKS: usize = 1_000;
 
 /// To who came in: who one is, and what there is.
 #[derive(Serialize)]
@@ -59,6 +63,7 @@ pub async fn enter_as_guest(
 ) -> Result<Actor> {
     policy::enter_as_guest(app.config.guests)?;
     app.pressure.admit_guest()?;
+    app.limits.entrance(Network::of(address))?;
     let facts = Facts::of(app);
     let user = User { id: UserId::random(), name, public_key, joined_at: facts.at };
     let identity = Identity::guest(&user.name);
@@ -73,9 +78,7 @@ pub async fn enter_as_guest(
             }
             policy::on_server(Action::ManageOneself, facts.standing(tx, &actor)?)?;
             people::insert(tx, &user)?;
-            for group in groups {
-                rooms::add_member(tx, group, user.id, &user.name, user.joined_at, RoomRole::Member)?;
-            }
+            bring_along(facts, tx, &actor, conn, groups)?;
             enter_public(tx, &actor, conn, None)?;
             Ok(actor)
         })
@@ -120,13 +123,10 @@ pub async fn introduce(app: &App, actor: &Actor, conn: ConnId, groups: Vec<RoomI
     if app.hub.connections_of(&actor.identity) >= limit {
         return Err(Error::TooMany { retry_ms: 60_000 });
     }
-    let actor = actor.clone();
-    let at = app.now();
+    let (facts, actor) = (Facts::of(app), actor.clone());
     app.db
         .write(rooms::lane(&RoomName::public()), move |tx| {
-            for group in groups {
-                rooms::add_member(tx, group, actor.user, &actor.name, at, RoomRole::Member)?;
-            }
+            bring_along(facts, tx, &actor, conn, groups)?;
             let hidden = hidden_from(tx, actor.user)?;
             let ear = Ear { user: actor.user, identity: actor.identity.clone(), session: actor.session, hidden };
             tx.publish(Publication::Identify { conn, ear });
@@ -139,6 +139,19 @@ pub async fn introduce(app: &App, actor: &Actor, conn: ConnId, groups: Vec<RoomI
             Ok(())
         })
         .await
+}
+
+/// Makes somebody a member of the groups that their connection is in already, apart from those that have banned them.
+fn bring_along(facts: Facts, tx: &mut Tx, actor: &Actor, conn: ConnId, groups: Vec<RoomId>) -> Result<()> {
+    for group in groups {
+        let Some(room) = rooms::by_id(tx, group)? else { continue };
+        let (standing, there) = facts.in_room(tx, actor, &room)?;
+        match policy::in_room(Action::JoinRoom, standing, there) {
+            Ok(()) => rooms::add_member(tx, group, actor.user, &actor.name, facts.at, RoomRole::Member)?,
+            Err(_) => tx.publish(Publication::Leave { conns: Audience::Conn(conn), room: group }),
+        }
+    }
+    Ok(())
 }
 
 /// Sends the person their own numbers.
@@ -187,6 +200,9 @@ pub async fn block(app: &App, actor: &Actor, name: Username) -> Result<()> {
                 Identity::Account(user) => Some(user),
                 Identity::Guest(_) => None,
             };
+            if people::blocks(tx, actor.user)?.len() >= MOST_BLOCKS {
+                return Err(Error::Conflict("You have blocked as many people as one can.".into()));
+            }
             people::block(tx, actor.user, &Block { name: whom.name, account })?;
             tx.publish(Publication::Hide { by: actor.identity, author: whom.identity, hidden: true });
             Ok(())

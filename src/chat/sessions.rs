@@ -43,14 +43,13 @@ pub struct SessionInfo {
     pub address: String,
 }
 
-/// Opens a session within a write.
-pub(super) fn open(
-    app_hash: [u8; 32],
-    tx: &mut Tx,
-    user: UserId,
-    visitor: &Visitor,
-    at: Timestamp,
-) -> Result<SessionId> {
+/// Opens a session within a write. It takes the place of the one that the browser had.
+pub(super) fn open(tx: &mut Tx, hashes: Hashes, user: UserId, visitor: &Visitor, at: Timestamp) -> Result<SessionId> {
+    if let Some(before) = hashes.replaced
+        && let Some(stored) = sessions::by_token(tx, &before)?
+    {
+        end_one(tx, stored.id, None)?;
+    }
     let session = Session {
         created_at: at.micros(),
         last_seen: at.micros(),
@@ -58,11 +57,25 @@ pub(super) fn open(
         address: visitor.address.to_string(),
     };
     let stored = StoredSession { id: SessionId::random(), user, session };
-    sessions::insert(tx, &stored, &app_hash)?;
+    sessions::insert(tx, &stored, &hashes.new)?;
     Ok(stored.id)
 }
 
-pub(super) fn hash(app: &App, token: &Token) -> [u8; 32] {
+/// Keyed hashes of a new session's token, and of the one that the browser shows so far.
+#[derive(Clone, Copy)]
+pub(super) struct Hashes {
+    new: [u8; 32],
+    replaced: Option<[u8; 32]>,
+}
+
+impl Hashes {
+    pub(super) fn of(app: &App, token: &Token, visitor: &Visitor) -> Self {
+        let before = visitor.token.as_ref().filter(|_| visitor.by_cookie);
+        Self { new: hash(app, token), replaced: before.map(|before| hash(app, before)) }
+    }
+}
+
+fn hash(app: &App, token: &Token) -> [u8; 32] {
     app.signer.hash(TOKEN, token.as_str())
 }
 

@@ -57,6 +57,14 @@ impl Server {
         Self::start_in(folder, settings)
     }
 
+    /// SIGTERM, and what it logged.
+    pub fn stop_for_log(mut self) -> String {
+        self.terminate();
+        let mut log = String::new();
+        self.process.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        log
+    }
+
     /// SIGTERM, and how it ended.
     pub fn stop(mut self) -> (ExitStatus, TempDir) {
         self.terminate();

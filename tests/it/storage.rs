@@ -5,30 +5,77 @@ use std::process::Command;
 use serde_json::json;
 
 use crate::client::Client;
+use crate::http::call;
 use crate::server::{Server, files};
 
 #[tokio::test]
-async fn no_canary_can_be_found_in_the_files_of_a_running_server() {
+async fn no_canary_can_be_found_in_the_files_of_a_running_server_nor_in_its_log() {
     let server = Server::start_with(&[("LOG_LEVEL", "trace")]);
-    if !server.is_on_sqlite() {
-        return;
+    let mut needles = people_and_messages(&server).await;
+    needles.extend(an_account(&server).await);
+    if server.is_on_sqlite() {
+        // Running: rows are in the WAL as well as in the database.
+        let found = files(server.folder.path());
+        assert!(found.iter().any(|(path, bytes)| path.ends_with("chat_app.db-wal") && !bytes.is_empty()));
+        for (path, bytes) in &found {
+            assert_none(&needles, &String::from_utf8_lossy(bytes), &path.display().to_string());
+        }
     }
-    let mut ann = Client::connect(&server).await;
+    let log = server.stop_for_log();
+    assert!(log.contains("stopping"), "{log}");
+    // A log has times of its own.
+    needles.remove(0);
+    assert_none(&needles, &log, "the log");
+}
+
+fn assert_none(needles: &[String], text: &str, place: &str) {
+    let text = text.to_lowercase();
+    for needle in needles {
+        assert!(!text.contains(&needle.to_lowercase()), "{needle} in {place}");
+    }
+}
+
+/// What guests write; what is not to be found of it, the time of sending first.
+async fn people_and_messages(server: &Server) -> Vec<String> {
+    let mut ann = Client::connect(server).await;
     ann.call("join_chat", json!({ "username": "Canaryname", "public_key": "Canarykey" })).await;
     ann.call("create_group", json!({ "group_name": "Canarygroup", "password": "Canarypassword" })).await;
     ann.call("send_public_message", json!({ "message": "Canarytext", "encrypted_content": "Canarycontent" })).await;
     let sent = ann.call("send_group_message", json!({ "group_name": "Canarygroup", "message": "Canarysecret" })).await;
-    let time = sent["timestamp"].as_str().unwrap();
-    // Running: rows are in the WAL as well as in the database.
-    let found = files(server.folder.path());
-    assert!(found.iter().any(|(path, bytes)| path.ends_with("chat_app.db-wal") && !bytes.is_empty()));
-    let id = sent["id"].as_str().unwrap();
-    for needle in ["canary", "\"public\"", &time[..13], id] {
-        for (path, bytes) in &found {
-            let text = String::from_utf8_lossy(bytes).to_lowercase();
-            assert!(!text.contains(needle), "{needle} in {}", path.display());
+    for number in 0..300 {
+        ann.call("join_chat", json!({ "username": format!("Canary {number}") })).await;
+        ann.call("send_public_message", json!({ "message": format!("Canaryword{number}") })).await;
+        ann.call("create_group", json!({ "group_name": format!("Canaryroom{number}") })).await;
+        ann.call("join_group", json!({ "group_name": "Canarygroup", "password": format!("Canaryguess{number}") }))
+            .await;
+        if number % 50 == 0 {
+            ann.say("42[\"Canaryevent\",{\"canary\":\"Canaryvalue\"}]").await;
         }
     }
+    let (time, id) = (sent["timestamp"].as_str().unwrap(), sent["id"].as_str().unwrap());
+    vec![time[..13].into(), "canary".into(), "\"public\"".into(), id.into()]
+}
+
+/// What comes with an account; what is not to be found of it.
+async fn an_account(server: &Server) -> Vec<String> {
+    let password = "Canarypassword for the owner";
+    let body = json!({ "username": "Canaryowner", "password": password, "invite": server.owner_invite() });
+    let made = call(server, "POST", "/api/register", None, body).await;
+    let token = made.json()["token"].as_str().unwrap().to_owned();
+    let mut needles = vec![server.owner_invite(), token.clone(), made.cookie("secure_chat_device")];
+    call(server, "POST", "/api/login", None, json!({ "username": "Canaryowner", "password": "Canaryguess" })).await;
+    let set_up = call(server, "POST", "/api/second-factor", Some(&token), json!({ "password": password })).await;
+    needles.push(set_up.json()["secret"].as_str().unwrap().to_owned());
+    let invite = call(server, "POST", "/api/invites", Some(&token), json!({})).await;
+    needles.push(invite.json()["token"].as_str().unwrap().to_owned());
+    let mut owner = Client::sign_in(server, &token).await;
+    let ban = json!({ "username": "Canary 7", "reason": "Canaryreason", "minutes": 5 });
+    assert_eq!(owner.call("ban_user", ban).await["ok"], true);
+    assert_eq!(owner.call("block_user", json!({ "username": "Canary 8" })).await["ok"], true);
+    let sent = owner.call("send_public_message", json!({ "message": "Canaryreported" })).await;
+    let report = json!({ "id": sent["id"], "reason": "Canarycomplaint" });
+    assert_eq!(owner.call("report_message", report).await["ok"], true);
+    needles
 }
 
 #[tokio::test]
