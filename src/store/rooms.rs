@@ -157,14 +157,23 @@ pub fn all(reader: &mut Reader) -> Result<Vec<(Room, i64, i64)>> {
 
 /// The names of all groups, in the order of their creation. The public room is none.
 pub fn group_names(reader: &mut Reader) -> Result<Vec<RoomName>> {
-    let rows: Vec<(i64, String)> = rooms::table
-        .filter(rooms::id.ne(RoomId::PUBLIC.get()))
-        .select((rooms::id, rooms::profile))
-        .load(reader.connection)?;
-    let mut groups =
-        rows.into_iter().map(|(id, profile)| open_room(reader, id, profile)).collect::<Result<Vec<_>>>()?;
-    groups.sort_by_key(|room| (room.created_at, room.id));
-    Ok(groups.into_iter().map(|room| room.name).collect())
+    let ids: Vec<i64> =
+        rooms::table.filter(rooms::id.ne(RoomId::PUBLIC.get())).select(rooms::id).load(reader.connection)?;
+    let ids: Vec<_> = ids.into_iter().map(RoomId::from_stored).collect();
+    let unknown: Vec<_> = {
+        let known = reader.vault.room_names.read().expect("names lock");
+        ids.iter().copied().filter(|id| !known.contains_key(id)).collect()
+    };
+    for id in unknown {
+        if let Some(room) = by_id(reader, id)? {
+            let mut known = reader.vault.room_names.write().expect("names lock");
+            known.insert(id, (room.created_at, room.name));
+        }
+    }
+    let known = reader.vault.room_names.read().expect("names lock");
+    let mut groups: Vec<_> = ids.iter().filter_map(|id| Some((&known.get(id)?.0, id, &known.get(id)?.1))).collect();
+    groups.sort();
+    Ok(groups.into_iter().map(|(_, _, name)| name.clone()).collect())
 }
 
 /// What the person is in the room; `None` for who is no member.

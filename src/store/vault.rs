@@ -22,7 +22,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::master_key::MasterKey;
-use crate::types::{MessageId, RoomId, random_bytes};
+use crate::types::{MessageId, RoomId, RoomName, Timestamp, random_bytes};
 
 /// A sealed value, as the database holds it. Only the vault makes or opens one.
 #[derive(Clone, Debug, PartialEq)]
@@ -197,11 +197,13 @@ type Generations = Arc<Vec<DataKey>>;
 pub struct Vault {
     master: MasterKey,
     keys: RwLock<HashMap<KeyName, Generations>>,
+    /// Room profiles that were opened before: the list of groups is asked for at each join, and names never change.
+    pub(in crate::store) room_names: RwLock<HashMap<RoomId, (Timestamp, RoomName)>>,
 }
 
 impl Vault {
     pub fn new(master: MasterKey) -> Self {
-        Self { master, keys: RwLock::default() }
+        Self { master, keys: RwLock::default(), room_names: RwLock::default() }
     }
 
     /// A new data key, to be stored before it is used.

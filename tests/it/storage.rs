@@ -42,13 +42,14 @@ async fn people_and_messages(server: &Server) -> Vec<String> {
     ann.call("create_group", json!({ "group_name": "Canarygroup", "password": "Canarypassword" })).await;
     ann.call("send_public_message", json!({ "message": "Canarytext", "encrypted_content": "Canarycontent" })).await;
     let sent = ann.call("send_group_message", json!({ "group_name": "Canarygroup", "message": "Canarysecret" })).await;
+    let mut eve = Client::join(server, "Canary eve").await;
     for number in 0..300 {
         ann.call("join_chat", json!({ "username": format!("Canary {number}") })).await;
         ann.call("send_public_message", json!({ "message": format!("Canaryword{number}") })).await;
-        ann.call("create_group", json!({ "group_name": format!("Canaryroom{number}") })).await;
-        ann.call("join_group", json!({ "group_name": "Canarygroup", "password": format!("Canaryguess{number}") }))
-            .await;
+        eve.call("create_group", json!({ "group_name": format!("Canaryroom{number}") })).await;
         if number % 50 == 0 {
+            let guess = format!("Canaryguess{number}");
+            ann.call("join_group", json!({ "group_name": "Canarygroup", "password": guess })).await;
             ann.say("42[\"Canaryevent\",{\"canary\":\"Canaryvalue\"}]").await;
         }
     }
