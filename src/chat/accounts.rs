@@ -233,20 +233,20 @@ pub async fn list(app: &App, actor: &Actor) -> Result<Vec<AccountInfo>> {
     app.db
         .read(move |reader| {
             policy::on_server(Action::ManageAccounts, facts.standing(reader, &actor)?)?;
-            Ok(accounts::all(reader)?.into_iter().map(|(user, account)| info(user, account, facts.at)).collect())
+            accounts::all(reader)?.into_iter().map(|(user, account)| info(user, account)).collect()
         })
         .await
 }
 
-pub(super) fn info(user: UserId, account: Account, fallback: Timestamp) -> AccountInfo {
-    AccountInfo {
+pub(super) fn info(user: UserId, account: Account) -> Result<AccountInfo> {
+    Ok(AccountInfo {
         user_id: user,
         role: account.role,
         disabled: account.disabled,
         second_factor: account.has_second_factor(),
-        created_at: Timestamp::from_micros(account.created_at).unwrap_or(fallback),
+        created_at: people::timestamp(account.created_at)?,
         username: account.name,
-    }
+    })
 }
 
 /// Gives an account another role on the server.

@@ -5,9 +5,10 @@ use serde::Serialize;
 use super::facts::Facts;
 use super::policy::{self, Action};
 use crate::app::App;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::store::Tx;
 use crate::store::audit::{self, Entry};
+use crate::store::people::timestamp;
 use crate::types::{Actor, Reason, RoomName, Timestamp, Username};
 
 /// Most entries of one answer.
@@ -61,7 +62,6 @@ pub async fn page(app: &App, actor: &Actor, before: Option<i64>, limit: u32) -> 
 
 fn shown(seq: i64, entry: Entry) -> Result<AuditEntry> {
     let Entry { at, by, action, target, room, reason } = entry;
-    let at =
-        Timestamp::from_micros(at).ok_or_else(|| Error::internal(anyhow::anyhow!("a stored time is out of range")))?;
+    let at = timestamp(at)?;
     Ok(AuditEntry { seq, at, by, action, target, room, reason })
 }

@@ -9,7 +9,8 @@ use super::facts::Facts;
 use super::policy::{self, Action};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::store::sessions::{self, Invite};
+use crate::store::invites::{self, Invite};
+use crate::store::people::timestamp;
 use crate::store::{Lane, Reader, Tx, accounts};
 use crate::types::{Actor, InviteId, Reason, Role, Timestamp, Token, Username};
 
@@ -37,7 +38,7 @@ pub(super) fn hash(app: &App, token: &Token) -> [u8; 32] {
 
 /// Whether the invitation is good. One answer for all that are not: nobody learns which tokens there ever were.
 pub(super) fn check(reader: &mut Reader, hash: &[u8; 32], at: Timestamp) -> Result<(InviteId, Invite)> {
-    sessions::invite_by_token(reader, hash)?
+    invites::by_token(reader, hash)?
         .filter(|(_, invite)| invite.expires_at > at.micros() && invite.uses_left > 0)
         .ok_or_else(|| Error::Forbidden("This invitation is used up, or over, or there never was one.".into()))
 }
@@ -46,8 +47,8 @@ pub(super) fn check(reader: &mut Reader, hash: &[u8; 32], at: Timestamp) -> Resu
 pub(super) fn use_up(tx: &mut Tx, hash: &[u8; 32], at: Timestamp) -> Result<Role> {
     let (id, invite) = check(tx, hash, at)?;
     match invite.uses_left {
-        1 => sessions::delete_invite(tx, id).map(drop)?,
-        _ => sessions::update_invite(tx, id, &Invite { uses_left: invite.uses_left - 1, ..invite.clone() })?,
+        1 => invites::delete(tx, id).map(drop)?,
+        _ => invites::update(tx, id, &Invite { uses_left: invite.uses_left - 1, ..invite.clone() })?,
     }
     Ok(invite.role)
 }
@@ -75,7 +76,7 @@ pub async fn create(app: &App, actor: &Actor, role: Role, uses: u32, days: u32) 
             let expires_at = facts.at.micros() + i64::from(days) * 86_400_000_000;
             let invite = Invite { role, uses_left: uses, expires_at, made_by: Some(actor.name.clone()) };
             let id = InviteId::random();
-            sessions::insert_invite(tx, id, &invite, &hash)?;
+            invites::insert(tx, id, &invite, &hash)?;
             audit::note(tx, facts.at, Some(&actor), "create_invite", None, None, Reason::default())?;
             info(id, invite)
         })
@@ -88,7 +89,7 @@ pub async fn list(app: &App, actor: &Actor) -> Result<Vec<InviteInfo>> {
     app.db
         .read(move |reader| {
             policy::on_server(Action::Invite, facts.standing(reader, &actor)?)?;
-            let all = sessions::invites(reader)?.into_iter();
+            let all = invites::all(reader)?.into_iter();
             all.filter(|(_, invite)| invite.expires_at > facts.at.micros())
                 .map(|(id, invite)| info(id, invite))
                 .collect()
@@ -102,7 +103,7 @@ pub async fn revoke(app: &App, actor: &Actor, id: InviteId) -> Result<()> {
     app.db
         .write(Lane::Accounts, move |tx| {
             policy::on_server(Action::Invite, facts.standing(tx, &actor)?)?;
-            match sessions::delete_invite(tx, id)? {
+            match invites::delete(tx, id)? {
                 true => audit::note(tx, facts.at, Some(&actor), "revoke_invite", None, None, Reason::default()),
                 false => Err(Error::NotFound("There is no such invitation.".into())),
             }
@@ -121,14 +122,14 @@ pub async fn owner_link(app: &App) -> Result<Option<Token>> {
             if accounts::all(tx)?.iter().any(|(_, account)| account.role == Role::Owner) {
                 return Ok(false);
             }
-            for (id, invite) in sessions::invites(tx)? {
+            for (id, invite) in invites::all(tx)? {
                 if invite.made_by.is_none() {
-                    sessions::delete_invite(tx, id)?;
+                    invites::delete(tx, id)?;
                 }
             }
             let expires_at = at.micros() + OWNER_LINK.as_micros() as i64;
             let invite = Invite { role: Role::Owner, uses_left: 1, expires_at, made_by: None };
-            sessions::insert_invite(tx, InviteId::random(), &invite, &hash)?;
+            invites::insert(tx, InviteId::random(), &invite, &hash)?;
             Ok(true)
         })
         .await?;
@@ -136,7 +137,6 @@ pub async fn owner_link(app: &App) -> Result<Option<Token>> {
 }
 
 fn info(id: InviteId, invite: Invite) -> Result<InviteInfo> {
-    let expires_at = Timestamp::from_micros(invite.expires_at)
-        .ok_or_else(|| Error::internal(anyhow::anyhow!("a stored time is out of range")))?;
+    let expires_at = timestamp(invite.expires_at)?;
     Ok(InviteInfo { id, role: invite.role, uses_left: invite.uses_left, expires_at, made_by: invite.made_by })
 }

@@ -10,6 +10,7 @@ pub mod moderation;
 pub mod operator;
 pub mod people;
 mod policy;
+pub mod reports;
 pub mod rooms;
 pub mod second_factor;
 pub mod sessions;

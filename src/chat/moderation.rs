@@ -1,4 +1,4 @@
-//! Moderation: kicking, banning, muting, deleting, slow mode, roles in rooms, reports. Each act is in the audit log.
+//! Moderation: kicking, banning, muting, deleting, slow mode, roles in rooms. Each act is in the audit log.
 
 use serde::Serialize;
 
@@ -9,11 +9,10 @@ use super::{audit, sessions};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::hub::{Audience, Outbound, Publication};
-use crate::store::moderation::{self as sanctions, AddressBan, FOR_EVER, Report, Resolution, Sanction, Until};
+use crate::store::moderation::{self as sanctions, AddressBan, FOR_EVER, Sanction, Until};
 use crate::store::{Lane, Reader, Tx, messages, rooms, state};
 use crate::types::{
-    Actor, Identity, Message, MessageId, Network, Reason, ReportId, Room, RoomId, RoomName, RoomRole, Timestamp,
-    UserId, Username,
+    Actor, Identity, Message, MessageId, Network, Reason, Room, RoomId, RoomName, RoomRole, Timestamp, UserId, Username,
 };
 
 /// Longest time that a sanction can be given for; without one it has no end.
@@ -264,7 +263,12 @@ pub async fn delete_message(app: &App, actor: &Actor, id: MessageId, reason: Rea
 }
 
 /// A message that the actor may read or moderate. To anybody else there is none, whatever id they try.
-fn find_message(facts: Facts, reader: &mut Reader, actor: &Actor, id: MessageId) -> Result<(Room, messages::Written)> {
+pub(super) fn find_message(
+    facts: Facts,
+    reader: &mut Reader,
+    actor: &Actor,
+    id: MessageId,
+) -> Result<(Room, messages::Written)> {
     let none = || Error::NotFound("There is no such message.".into());
     let (room, seq) = messages::place_of(reader, id)?.ok_or_else(none)?;
     let room = rooms::by_id(reader, room)?.ok_or_else(none)?;
@@ -396,96 +400,6 @@ pub(super) fn pass_on(tx: &mut Tx, room: RoomId, gone: UserId) -> Result<()> {
     }
     let heir = left.iter().find(|member| member.role == RoomRole::Moderator).or(left.first());
     heir.map_or(Ok(()), |heir| rooms::set_room_role(tx, room, heir, RoomRole::Owner))
-}
-
-/// Complains about a message. The moderators find a copy of it in their queue.
-pub async fn report(app: &App, actor: &Actor, id: MessageId, reason: Reason) -> Result<ReportId> {
-    app.limits.send(actor.user, Network::of(actor.address))?;
-    let (facts, actor) = (Facts::of(app), actor.clone());
-    app.db
-        .write(Lane::Accounts, move |tx| {
-            let (room, written) = find_message(facts, tx, &actor, id)?;
-            let (standing, there) = facts.in_room(tx, &actor, &room)?;
-            policy::in_room(Action::Report, standing, there)?;
-            let message = serde_json::to_value(&written.message).map_err(Error::internal)?;
-            let report =
-                Report { message, room: room.name, by: actor.name, reason, at: facts.at.micros(), resolved: None };
-            let id = ReportId::random();
-            sanctions::set_report(tx, id, &report)?;
-            Ok(id)
-        })
-        .await
-}
-
-/// A report as moderators see it.
-#[derive(Serialize)]
-pub struct ReportInfo {
-    pub id: ReportId,
-    pub message: serde_json::Value,
-    pub room: RoomName,
-    pub by: Username,
-    pub reason: Reason,
-    pub at: Timestamp,
-    pub resolved: Option<ResolutionInfo>,
-}
-
-#[derive(Serialize)]
-pub struct ResolutionInfo {
-    pub by: Username,
-    pub note: Reason,
-    pub at: Timestamp,
-}
-
-/// The reports that nobody has dealt with, the oldest first; with `all` the others too.
-pub async fn list_reports(app: &App, actor: &Actor, all: bool) -> Result<Vec<ReportInfo>> {
-    let (facts, actor) = (Facts::of(app), actor.clone());
-    app.db
-        .read(move |reader| {
-            policy::on_server(Action::ResolveReports, facts.standing(reader, &actor)?)?;
-            let reports = sanctions::reports(reader)?.into_iter();
-            Ok(reports
-                .filter(|(_, report)| all || report.resolved.is_none())
-                .map(|(id, report)| shown(id, report, facts.at))
-                .collect())
-        })
-        .await
-}
-
-fn shown(id: ReportId, report: Report, fallback: Timestamp) -> ReportInfo {
-    let time = |micros| Timestamp::from_micros(micros).unwrap_or(fallback);
-    ReportInfo {
-        id,
-        at: time(report.at),
-        resolved: report.resolved.map(|resolution| ResolutionInfo {
-            at: time(resolution.at),
-            by: resolution.by,
-            note: resolution.note,
-        }),
-        message: report.message,
-        room: report.room,
-        by: report.by,
-        reason: report.reason,
-    }
-}
-
-/// Closes a report, with a note of what came of it.
-pub async fn resolve_report(app: &App, actor: &Actor, id: ReportId, note: Reason) -> Result<()> {
-    let (facts, actor) = (Facts::of(app), actor.clone());
-    app.db
-        .write(Lane::Accounts, move |tx| {
-            policy::on_server(Action::ResolveReports, facts.standing(tx, &actor)?)?;
-            let report =
-                sanctions::report(tx, id)?.ok_or_else(|| Error::NotFound("There is no such report.".into()))?;
-            if report.resolved.is_some() {
-                return Err(Error::Conflict("Somebody has dealt with this report already.".into()));
-            }
-            let author = report.message["username"].as_str().and_then(|name| Username::try_from(name.to_owned()).ok());
-            let room = report.room.clone();
-            let resolved = Some(Resolution { by: actor.name.clone(), note: note.clone(), at: facts.at.micros() });
-            sanctions::set_report(tx, id, &Report { resolved, ..report })?;
-            audit::note(tx, facts.at, Some(&actor), "resolve_report", author.as_ref(), Some(&room), note)
-        })
-        .await
 }
 
 fn until(at: Timestamp, minutes: Option<u32>) -> Result<Until> {

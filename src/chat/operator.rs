@@ -62,9 +62,8 @@ pub async fn set_disabled(app: &App, name: Username, disabled: bool) -> Result<(
 }
 
 pub async fn list(app: &App) -> Result<Vec<AccountInfo>> {
-    let at = app.now();
     let all = app.db.read(accounts::all).await?;
-    Ok(all.into_iter().map(|(user, account)| info(user, account, at)).collect())
+    all.into_iter().map(|(user, account)| info(user, account)).collect()
 }
 
 /// How many entries the audit log has, or what is wrong with it.

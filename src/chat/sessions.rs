@@ -10,6 +10,7 @@ use super::policy::{self, Action};
 use crate::app::App;
 use crate::error::{Error, Result, WireError};
 use crate::hub::{Audience, Outbound, Publication};
+use crate::store::people::timestamp;
 use crate::store::sessions::{self, Session, StoredSession};
 use crate::store::{Lane, Reader, Tx, moderation, state};
 use crate::types::{Actor, ConnId, Identity, Network, Role, SessionId, Timestamp, Token, UserId, Username};
@@ -150,14 +151,11 @@ pub async fn list(app: &App, actor: &Actor) -> Result<Vec<SessionInfo>> {
 }
 
 fn info(stored: StoredSession, current: Option<SessionId>) -> Result<SessionInfo> {
-    let time = |micros| {
-        Timestamp::from_micros(micros).ok_or_else(|| Error::internal(anyhow::anyhow!("a stored time is out of range")))
-    };
     Ok(SessionInfo {
         id: stored.id,
         current: current == Some(stored.id),
-        created_at: time(stored.session.created_at)?,
-        last_seen: time(stored.session.last_seen)?,
+        created_at: timestamp(stored.session.created_at)?,
+        last_seen: timestamp(stored.session.last_seen)?,
         user_agent: stored.session.user_agent,
         address: stored.session.address,
     })
@@ -342,7 +340,7 @@ pub async fn me(app: &App, actor: &Actor) -> Result<Me> {
             Ok(Me {
                 user_id: actor.user,
                 role: account.role,
-                created_at: Timestamp::from_micros(account.created_at).unwrap_or(facts.at),
+                created_at: timestamp(account.created_at)?,
                 second_factor: account.has_second_factor(),
                 second_factor_needed: standing.lacks_second_factor,
                 username: account.name,

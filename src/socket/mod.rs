@@ -10,6 +10,7 @@ mod moderation;
 mod people;
 mod raw;
 mod registry;
+mod reports;
 mod rooms;
 mod session;
 
@@ -52,10 +53,18 @@ struct Auth {
 
 /// All events that clients may send.
 fn entries() -> Vec<&'static Entry> {
-    [accounts::EVENTS, admin::EVENTS, messages::EVENTS, moderation::EVENTS, people::EVENTS, rooms::EVENTS]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        accounts::EVENTS,
+        admin::EVENTS,
+        messages::EVENTS,
+        moderation::EVENTS,
+        people::EVENTS,
+        reports::EVENTS,
+        rooms::EVENTS,
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The server without its rules, which come with [`attach`].

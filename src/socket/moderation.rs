@@ -1,13 +1,13 @@
-//! Events for moderators, and for who complains. Where an event takes a `room`, none means the whole server.
+//! Events for moderators. Where an event takes a `room`, none means the whole server.
 
 use serde::{Deserialize, Serialize};
 
 use super::event::{Context, Done, Entry, Event};
 use crate::chat::accounts;
 use crate::chat::audit::{self, AuditEntry};
-use crate::chat::moderation::{self, BanOptions, Banned, ReportInfo, Target};
+use crate::chat::moderation::{self, BanOptions, Banned, Target};
 use crate::error::{Error, Result};
-use crate::types::{MessageId, Reason, ReportId, Role, RoomName, RoomRole, Username, falsy_as_none};
+use crate::types::{MessageId, Reason, Role, RoomName, RoomRole, Username, falsy_as_none};
 
 pub const EVENTS: &[Entry] = &[
     Entry::of::<KickUser>(),
@@ -17,9 +17,6 @@ pub const EVENTS: &[Entry] = &[
     Entry::of::<DeleteMessage>(),
     Entry::of::<SetSlowMode>(),
     Entry::of::<SetRole>(),
-    Entry::of::<ReportMessage>(),
-    Entry::of::<ListReports>(),
-    Entry::of::<ResolveReport>(),
     Entry::of::<ReadAuditLog>(),
 ];
 
@@ -182,67 +179,6 @@ impl Event for SetRole {
                 moderation::set_room_role(app, actor, self.username, room, role).await?;
             }
         }
-        Ok(Done {})
-    }
-}
-
-#[derive(Deserialize)]
-struct ReportMessage {
-    id: MessageId,
-    #[serde(default)]
-    reason: Reason,
-}
-
-#[derive(Serialize)]
-struct Reported {
-    report_id: ReportId,
-}
-
-impl Event for ReportMessage {
-    const NAME: &'static str = "report_message";
-    type Ack = Reported;
-
-    async fn handle(self, context: &mut Context<'_>) -> Result<Reported> {
-        let report_id = moderation::report(context.app, context.actor()?, self.id, self.reason).await?;
-        Ok(Reported { report_id })
-    }
-}
-
-#[derive(Deserialize)]
-struct ListReports {
-    /// Those too that were dealt with.
-    #[serde(default)]
-    all: bool,
-}
-
-#[derive(Serialize)]
-struct Reports {
-    reports: Vec<ReportInfo>,
-}
-
-impl Event for ListReports {
-    const NAME: &'static str = "list_reports";
-    type Ack = Reports;
-
-    async fn handle(self, context: &mut Context<'_>) -> Result<Reports> {
-        let reports = moderation::list_reports(context.app, context.actor()?, self.all).await?;
-        Ok(Reports { reports })
-    }
-}
-
-#[derive(Deserialize)]
-struct ResolveReport {
-    report_id: ReportId,
-    #[serde(default)]
-    note: Reason,
-}
-
-impl Event for ResolveReport {
-    const NAME: &'static str = "resolve_report";
-    type Ack = Done;
-
-    async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
-        moderation::resolve_report(context.app, context.actor()?, self.report_id, self.note).await?;
         Ok(Done {})
     }
 }

@@ -1,12 +1,12 @@
-//! Mutes, bans and reports at rest.
+//! Mutes and bans at rest.
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::schema::{address_bans, reports, sanctions};
+use super::schema::{address_bans, sanctions};
 use super::{Column, Place, Reader, Tx};
-use crate::error::{Error, Result};
-use crate::types::{Identity, InviteId, Network, Reason, ReportId, RoomId, RoomName, Timestamp, Username};
+use crate::error::Result;
+use crate::types::{Identity, InviteId, Network, Reason, RoomId, Timestamp, Username};
 
 /// Until when something holds, in microseconds since 1970-01-01 UTC; `FOR_EVER` has no end.
 pub type Until = i64;
@@ -85,7 +85,7 @@ pub struct AddressBan {
 
 pub fn ban_address(tx: &mut Tx, person: &Identity, ban: &AddressBan) -> Result<()> {
     let id = InviteId::random();
-    let sealed = tx.seal_json(plain_place(Column::AddressBan, id.as_bytes()), ban)?;
+    let sealed = tx.seal_json(address_place(id.as_bytes()), ban)?;
     let person = tx.person(person)?;
     diesel::insert_into(address_bans::table)
         .values((address_bans::id.eq(id.as_bytes()), address_bans::person.eq(person), address_bans::ban.eq(sealed)))
@@ -103,60 +103,11 @@ pub fn unban_addresses(tx: &mut Tx, person: &Identity) -> Result<()> {
 pub fn address_bans(reader: &mut Reader) -> Result<Vec<AddressBan>> {
     let rows: Vec<(Vec<u8>, String)> =
         address_bans::table.select((address_bans::id, address_bans::ban)).load(reader.connection)?;
-    rows.into_iter().map(|(id, sealed)| reader.open_json(plain_place(Column::AddressBan, &id), sealed)).collect()
+    rows.into_iter().map(|(id, sealed)| reader.open_json(address_place(&id), sealed)).collect()
 }
 
-/// A complaint about a message, with a copy of it: the sealed part of a row.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Report {
-    pub message: serde_json::Value,
-    pub room: RoomName,
-    pub by: Username,
-    pub reason: Reason,
-    /// Microseconds since 1970-01-01 UTC.
-    pub at: i64,
-    pub resolved: Option<Resolution>,
-}
-
-/// What came of a report.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Resolution {
-    pub by: Username,
-    pub note: Reason,
-    pub at: i64,
-}
-
-pub fn set_report(tx: &mut Tx, id: ReportId, report: &Report) -> Result<()> {
-    let sealed = tx.seal_json(plain_place(Column::Report, id.as_bytes()), report)?;
-    diesel::delete(reports::table.find(id.as_bytes())).execute(tx.reader.connection)?;
-    diesel::insert_into(reports::table)
-        .values((reports::id.eq(id.as_bytes()), reports::report.eq(sealed)))
-        .execute(tx.reader.connection)?;
-    Ok(())
-}
-
-pub fn report(reader: &mut Reader, id: ReportId) -> Result<Option<Report>> {
-    let row: Option<String> =
-        reports::table.find(id.as_bytes()).select(reports::report).first(reader.connection).optional()?;
-    row.map(|sealed| reader.open_json(plain_place(Column::Report, id.as_bytes()), sealed)).transpose()
-}
-
-/// All reports, the oldest first.
-pub fn reports(reader: &mut Reader) -> Result<Vec<(ReportId, Report)>> {
-    let rows: Vec<(Vec<u8>, String)> = reports::table.select((reports::id, reports::report)).load(reader.connection)?;
-    let mut all = Vec::with_capacity(rows.len());
-    for (id, sealed) in rows {
-        let report: Report = reader.open_json(plain_place(Column::Report, &id), sealed)?;
-        let id = ReportId::from_stored(&id)
-            .ok_or_else(|| Error::Internal(anyhow::anyhow!("a stored report id is not 16 bytes long")))?;
-        all.push((id, report));
-    }
-    all.sort_by_key(|(_, report)| report.at);
-    Ok(all)
-}
-
-fn plain_place(column: Column, row: &[u8]) -> Place<'_> {
-    Place { column, room: None, row }
+fn address_place(row: &[u8]) -> Place<'_> {
+    Place { column: Column::AddressBan, room: None, row }
 }
 
 fn sanction_place(room: i64, person: &[u8]) -> Place<'_> {

@@ -163,6 +163,7 @@ pub(super) fn stored_user(bytes: &[u8]) -> Result<UserId> {
     UserId::from_stored(bytes).ok_or_else(|| Error::Internal(anyhow::anyhow!("a stored user id is not 16 bytes long")))
 }
 
-pub(super) fn timestamp(micros: i64) -> Result<Timestamp> {
+/// A stored time.
+pub fn timestamp(micros: i64) -> Result<Timestamp> {
     Timestamp::from_micros(micros).ok_or_else(|| Error::Internal(anyhow::anyhow!("a stored time is out of range")))
 }

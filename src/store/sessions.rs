@@ -1,13 +1,13 @@
-//! Sessions and invitations at rest: what somebody who shows a token may do.
+//! Sessions at rest.
 
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::people::stored_user;
-use super::schema::{invites, sessions};
+use super::schema::sessions;
 use super::{Column, Place, Reader, Tx};
 use crate::error::{Error, Result};
-use crate::types::{InviteId, Role, SessionId, UserId, Username};
+use crate::types::{SessionId, UserId};
 
 /// A login that lasts: the sealed part of its row. Times are in microseconds since 1970-01-01 UTC.
 #[derive(Clone, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct StoredSession {
 }
 
 pub fn insert(tx: &mut Tx, stored: &StoredSession, token_hash: &[u8]) -> Result<()> {
-    let sealed = tx.seal_json(place(Column::Session, stored.id.as_bytes()), &stored.session)?;
+    let sealed = tx.seal_json(place(stored.id.as_bytes()), &stored.session)?;
     diesel::insert_into(sessions::table)
         .values((
             sessions::id.eq(stored.id.as_bytes()),
@@ -38,7 +38,7 @@ pub fn insert(tx: &mut Tx, stored: &StoredSession, token_hash: &[u8]) -> Result<
 }
 
 pub fn update(tx: &mut Tx, id: SessionId, session: &Session) -> Result<()> {
-    let sealed = tx.seal_json(place(Column::Session, id.as_bytes()), session)?;
+    let sealed = tx.seal_json(place(id.as_bytes()), session)?;
     diesel::update(sessions::table.find(id.as_bytes()))
         .set(sessions::session.eq(sealed))
         .execute(tx.reader.connection)?;
@@ -89,65 +89,15 @@ pub fn delete(tx: &mut Tx, id: SessionId) -> Result<bool> {
 type Row = (Vec<u8>, Vec<u8>, String);
 
 fn open(reader: &mut Reader, (id, user, sealed): Row) -> Result<StoredSession> {
-    let session = reader.open_json(place(Column::Session, &id), sealed)?;
+    let session = reader.open_json(place(&id), sealed)?;
     let id = SessionId::from_stored(&id).ok_or_else(malformed)?;
     Ok(StoredSession { id, user: stored_user(&user)?, session })
-}
-
-/// A link by which accounts can be made: the sealed part of its row.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Invite {
-    pub role: Role,
-    pub uses_left: u32,
-    /// Microseconds since 1970-01-01 UTC.
-    pub expires_at: i64,
-    /// `None`: the server itself, at its first start.
-    pub made_by: Option<Username>,
-}
-
-pub fn insert_invite(tx: &mut Tx, id: InviteId, invite: &Invite, token_hash: &[u8]) -> Result<()> {
-    let sealed = tx.seal_json(place(Column::Invite, id.as_bytes()), invite)?;
-    diesel::insert_into(invites::table)
-        .values((invites::id.eq(id.as_bytes()), invites::token_hash.eq(token_hash), invites::invite.eq(sealed)))
-        .execute(tx.reader.connection)?;
-    Ok(())
-}
-
-pub fn update_invite(tx: &mut Tx, id: InviteId, invite: &Invite) -> Result<()> {
-    let sealed = tx.seal_json(place(Column::Invite, id.as_bytes()), invite)?;
-    diesel::update(invites::table.find(id.as_bytes())).set(invites::invite.eq(sealed)).execute(tx.reader.connection)?;
-    Ok(())
-}
-
-/// Whether the invitation was there to take back.
-pub fn delete_invite(tx: &mut Tx, id: InviteId) -> Result<bool> {
-    let removed = diesel::delete(invites::table.find(id.as_bytes())).execute(tx.reader.connection)?;
-    Ok(removed > 0)
-}
-
-pub fn invite_by_token(reader: &mut Reader, token_hash: &[u8]) -> Result<Option<(InviteId, Invite)>> {
-    let row: Option<(Vec<u8>, String)> = invites::table
-        .filter(invites::token_hash.eq(token_hash))
-        .select((invites::id, invites::invite))
-        .first(reader.connection)
-        .optional()?;
-    row.map(|row| open_invite(reader, row)).transpose()
-}
-
-pub fn invites(reader: &mut Reader) -> Result<Vec<(InviteId, Invite)>> {
-    let rows: Vec<(Vec<u8>, String)> = invites::table.select((invites::id, invites::invite)).load(reader.connection)?;
-    rows.into_iter().map(|row| open_invite(reader, row)).collect()
-}
-
-fn open_invite(reader: &mut Reader, (id, sealed): (Vec<u8>, String)) -> Result<(InviteId, Invite)> {
-    let invite = reader.open_json(place(Column::Invite, &id), sealed)?;
-    Ok((InviteId::from_stored(&id).ok_or_else(malformed)?, invite))
 }
 
 fn malformed() -> Error {
     Error::Internal(anyhow::anyhow!("a stored id is not 16 bytes long"))
 }
 
-fn place(column: Column, row: &[u8]) -> Place<'_> {
-    Place { column, room: None, row }
+fn place(row: &[u8]) -> Place<'_> {
+    Place { column: Column::Session, room: None, row }
 }

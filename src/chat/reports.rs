@@ -1,0 +1,98 @@
+//! Reports: complaints about messages, and the queue in which moderators find them.
+
+use serde::Serialize;
+
+use super::audit;
+use super::facts::Facts;
+use super::moderation::find_message;
+use super::policy::{self, Action};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::store::Lane;
+use crate::store::people::timestamp;
+use crate::store::reports::{self, Report, Resolution};
+use crate::types::{Actor, MessageId, Network, Reason, ReportId, RoomName, Timestamp, Username};
+
+/// Complains about a message. The moderators find a copy of it in their queue.
+pub async fn report(app: &App, actor: &Actor, id: MessageId, reason: Reason) -> Result<ReportId> {
+    app.limits.send(actor.user, Network::of(actor.address))?;
+    let (facts, actor) = (Facts::of(app), actor.clone());
+    app.db
+        .write(Lane::Accounts, move |tx| {
+            let (room, written) = find_message(facts, tx, &actor, id)?;
+            let (standing, there) = facts.in_room(tx, &actor, &room)?;
+            policy::in_room(Action::Report, standing, there)?;
+            let message = serde_json::to_value(&written.message).map_err(Error::internal)?;
+            let report =
+                Report { message, room: room.name, by: actor.name, reason, at: facts.at.micros(), resolved: None };
+            let id = ReportId::random();
+            reports::set(tx, id, &report)?;
+            Ok(id)
+        })
+        .await
+}
+
+/// A report as moderators see it.
+#[derive(Serialize)]
+pub struct ReportInfo {
+    pub id: ReportId,
+    pub message: serde_json::Value,
+    pub room: RoomName,
+    pub by: Username,
+    pub reason: Reason,
+    pub at: Timestamp,
+    pub resolved: Option<ResolutionInfo>,
+}
+
+#[derive(Serialize)]
+pub struct ResolutionInfo {
+    pub by: Username,
+    pub note: Reason,
+    pub at: Timestamp,
+}
+
+/// The reports that nobody has dealt with, the oldest first; with `all` the others too.
+pub async fn list(app: &App, actor: &Actor, all: bool) -> Result<Vec<ReportInfo>> {
+    let (facts, actor) = (Facts::of(app), actor.clone());
+    app.db
+        .read(move |reader| {
+            policy::on_server(Action::ResolveReports, facts.standing(reader, &actor)?)?;
+            let reports = reports::all(reader)?.into_iter().filter(|(_, report)| all || report.resolved.is_none());
+            reports.map(|(id, report)| shown(id, report)).collect()
+        })
+        .await
+}
+
+fn shown(id: ReportId, report: Report) -> Result<ReportInfo> {
+    let shown = |resolution: Resolution| -> Result<ResolutionInfo> {
+        Ok(ResolutionInfo { at: timestamp(resolution.at)?, by: resolution.by, note: resolution.note })
+    };
+    Ok(ReportInfo {
+        id,
+        at: timestamp(report.at)?,
+        resolved: report.resolved.map(shown).transpose()?,
+        message: report.message,
+        room: report.room,
+        by: report.by,
+        reason: report.reason,
+    })
+}
+
+/// Closes a report, with a note of what came of it.
+pub async fn resolve(app: &App, actor: &Actor, id: ReportId, note: Reason) -> Result<()> {
+    let (facts, actor) = (Facts::of(app), actor.clone());
+    app.db
+        .write(Lane::Accounts, move |tx| {
+            policy::on_server(Action::ResolveReports, facts.standing(tx, &actor)?)?;
+            let report = reports::get(tx, id)?.ok_or_else(|| Error::NotFound("There is no such report.".into()))?;
+            if report.resolved.is_some() {
+                return Err(Error::Conflict("Somebody has dealt with this report already.".into()));
+            }
+            let author = report.message["username"].as_str().and_then(|name| Username::try_from(name.to_owned()).ok());
+            let room = report.room.clone();
+            let resolved = Some(Resolution { by: actor.name.clone(), note: note.clone(), at: facts.at.micros() });
+            reports::set(tx, id, &Report { resolved, ..report })?;
+            audit::note(tx, facts.at, Some(&actor), "resolve_report", author.as_ref(), Some(&room), note)
+        })
+        .await
+}
