@@ -238,7 +238,7 @@ async fn a_new_password_ends_all_other_sessions() {
 
 #[tokio::test]
 async fn sessions_end_by_themselves() {
-    let server = Server::start_with(&[("PERMANENT_SESSION_LIFETIME", "2")]);
+    let server = Server::start_with(&[("PERMANENT_SESSION_LIFETIME", "6")]);
     let token = register(&server, "ann").await;
     assert_eq!(call(&server, "GET", "/api/me", Some(&token), Value::Null).await.status, 200);
     while call(&server, "GET", "/api/me", Some(&token), Value::Null).await.status == 200 {

@@ -135,7 +135,7 @@ async fn nobody_has_more_connections_than_the_setting_says() {
 
 #[tokio::test]
 async fn who_never_joins_is_sent_away_and_may_come_back() {
-    let server = Server::start_with(&[ON, ("JOIN_TIMEOUT", "1")]);
+    let server = Server::start_with(&[ON, ("JOIN_TIMEOUT", "4")]);
     let mut idle = Client::connect(&server).await;
     let mut ann = Client::join(&server, "ann").await;
     assert_eq!(idle.packet().await, None, "closed without a goodbye: its page connects again by itself");
