@@ -1,19 +1,26 @@
-// The page's entry: joins the chat, wires forms and server events to the rooms, and rejoins after a lost connection.
+// The page's entry: wires forms and server events to the rooms.
+import { setUpDialogs } from './account/dialogs.js';
+import { byId, clearAlert, formatTime, onSubmit, showError } from './account/dom.js';
 import { setUpComposer } from './composer.js';
-import { connect, on, request, settled } from './connection.js';
-import { byId, clearAlert, formatTime, onSubmit, showAlert, showError } from './dom.js';
-import { PUBLIC, addMessage, enterRoom, forgetRoom, joinedGroups, personJoined, personLeft, roomOf, selectRoom, selectedName, setGroups, setUpRooms } from './rooms.js';
+import { connect, on, request } from './connection.js';
+import { setUpMenu } from './menu.js';
+import { openMemberMenu, openMessageMenu, setUpModeration } from './moderation.js';
+import { roleSet, sanctioned, sentAway, slowModeSet } from './notices.js';
+import { setUpPeople } from './people.js';
+import { addMessage, dropMessage, enterRoom, focusOnRoom, forgetRoom, personJoined, personLeft, roomOf, selectRoom, selectedName, setGroups, setMuted, setUpRooms } from './rooms.js';
+import { chatJoined, comeBack, groupPayload, isMine, isSelf, joinByName } from './session.js';
 
-const ownIds = new Set(); // a guest gets a new user id with every join
-const isMine = ({ user_id: id }) => ownIds.has(id);
-let ownName = null; // null until the person has joined
 let newGroupPassword = '';
 
-setUpRooms(openRoom);
+setUpRooms({ onOpen: openRoom, onMessageMenu: openMessageMenu, onMemberMenu: openMemberMenu, isSelf });
 setUpComposer();
+setUpDialogs();
+setUpMenu();
+setUpModeration();
+setUpPeople();
 setUpForms();
 setUpEvents();
-connect(comeBack);
+connect({ comeBack, sentAway });
 
 function setUpForms() {
   onSubmit(byId('join-form'), joinByName);
@@ -31,51 +38,14 @@ function setUpEvents() {
   on('group_left', ({ group_name: name }) => forgetRoom(name));
   on('group_list_updated', ({ available_groups: names }) => setGroups(names));
   on('new_message', addMessage);
+  on('message_deleted', ({ room, id }) => dropMessage(room, id));
   on('user_joined', personJoined);
   on('user_left', personLeft);
   on('user_stats', showStats);
-}
-
-async function joinByName() {
-  await settled();
-  const username = byId('username').value;
-  const ack = await request('join_chat', { username });
-  if (!ack.ok) return showError(ack.error, byId('join-form'));
-  ownName = username;
-  focusOnRoom();
-}
-
-function chatJoined({ user_id: id, username, public_messages: history, available_groups: names }) {
-  ownIds.add(id);
-  byId('own-name').textContent = username;
-  byId('account').hidden = false;
-  byId('join-view').hidden = true;
-  byId('chat-view').hidden = false;
-  setGroups(names);
-  enterRoom(PUBLIC, { history, isMine });
-}
-
-/** After every connect: the server may not know this page any more, so it says again who it is and where it was. */
-async function comeBack() {
-  if (ownName === null) return;
-  const ack = await patiently('join_chat', { username: ownName });
-  if (!ack.ok) return showAlert(ack.error.message);
-  for (const { name, password } of joinedGroups()) await rejoin(name, password);
-}
-
-async function rejoin(name, password) {
-  const ack = await patiently('join_group', groupPayload(name, password));
-  if (ack.ok || ack.error.code === 'unavailable') return;
-  forgetRoom(name);
-  showAlert(`You are no longer in ${name}. ${ack.error.message}`);
-}
-
-/** Waits as long as the server asks for when many rooms are joined at once. */
-async function patiently(event, payload) {
-  const ack = await request(event, payload);
-  if (ack.ok || ack.error.code !== 'too_many') return ack;
-  await new Promise((resolve) => setTimeout(resolve, ack.error.retry_ms));
-  return patiently(event, payload);
+  on('sanctioned', sanctioned);
+  on('slow_mode_set', slowModeSet);
+  on('role_set', roleSet);
+  on('room_muted', ({ room, muted }) => setMuted(room, muted));
 }
 
 function openRoom(name) {
@@ -122,14 +92,4 @@ function showStats(stats) {
     place.textContent = typeof value === 'number' ? String(value) : formatTime(value);
   }
   byId('stats').showModal();
-}
-
-function groupPayload(name, password) {
-  return password ? { group_name: name, password } : { group_name: name };
-}
-
-/** Moves on to what a person does next in the shown room; on a touch screen the keyboard must not jump up by itself. */
-function focusOnRoom() {
-  const next = roomOf(selectedName()) ? byId('message') : byId('join-password');
-  (matchMedia('(pointer: coarse)').matches ? byId('room-name') : next).focus();
 }

@@ -1,6 +1,6 @@
 // The message form: sends to the shown room, and gives the text back when it did not arrive.
 import { request, settled } from './connection.js';
-import { byId, clearErrors, showError } from './dom.js';
+import { byId, clearErrors, showError } from './account/dom.js';
 import { PUBLIC, giveBack, roomOf, selectedName } from './rooms.js';
 
 export function setUpComposer() {

@@ -1,6 +1,6 @@
 // The one Socket.IO connection of the page: requests with acks, the shown state, and coming back after a break.
 import { io } from 'socket.io-client';
-import { byId, showAlert } from './dom.js';
+import { byId, showAlert } from './account/dom.js';
 
 const ACK_TIMEOUT_MS = 15_000;
 const STATES = { connecting: 'Connecting…', connected: 'Connected', offline: 'Offline' };
@@ -10,19 +10,30 @@ const waitingForAck = new Map(); // event name → how many requests wait for th
 let state = 'offline';
 const waitingForState = []; // resolvers of promises
 
-/** Connects. `comeBack` runs after each connect: the state turns to "connected" only when it is done. */
-export function connect(comeBack) {
+/**
+ * Connects. `comeBack` runs after each connect: the state turns to "connected" only when it is done. `sentAway(message)`
+ * runs when the server has ended the connection on purpose: the client does not connect again by itself.
+ */
+export function connect({ comeBack, sentAway }) {
+  let goodbye = null;
   socket.on('connect', async () => {
+    goodbye = null;
     await comeBack();
     if (socket.connected) show('connected');
   });
-  socket.on('disconnect', () => show('offline'));
+  socket.on('disconnect', (why) => {
+    show('offline');
+    if (why === 'io server disconnect' && goodbye) sentAway(goodbye);
+  });
   socket.on('connect_error', (error) => {
     show('offline');
     if (!socket.active) showAlert(error.message); // refused by the server: the client does not try again by itself
   });
   socket.io.on('reconnect_attempt', () => show('connecting'));
-  socket.on('error', showUnasked);
+  socket.on('error', (error) => {
+    if (error.code === 'unauthenticated' && !error.event) goodbye = error.message;
+    else showUnasked(error);
+  });
   byId('reconnect').addEventListener('click', reconnectNow);
   show('connecting');
   socket.connect();
@@ -46,6 +57,14 @@ export async function request(event, payload) {
   } finally {
     waitingForAck.set(event, waitingForAck.get(event) - 1);
   }
+}
+
+/** Waits as long as the server asks for when many requests come at once. */
+export async function patiently(event, payload) {
+  const ack = await request(event, payload);
+  if (ack.ok || ack.error.code !== 'too_many') return ack;
+  await new Promise((resolve) => setTimeout(resolve, ack.error.retry_ms));
+  return patiently(event, payload);
 }
 
 function failure(message) {

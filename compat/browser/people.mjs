@@ -45,12 +45,12 @@ function watch(page) {
 export class Person {
   static async open(browser, server, options) {
     const { page, problems } = await openPage(browser, server.url, options);
-    return new Person(page, problems);
+    return new this(page, problems);
   }
 
   /** Opens the page and joins under a name. */
   static async join(browser, server, name, options) {
-    const person = await Person.open(browser, server, options);
+    const person = await this.open(browser, server, options);
     await person.join(name);
     return person;
   }
