@@ -38,12 +38,22 @@ impl App {
         self.banned_networks.read().expect("bans lock").get(&network).copied()
     }
 
-    pub fn set_banned_networks(&self, bans: HashMap<Network, i64>) {
-        *self.banned_networks.write().expect("bans lock") = bans;
+    pub fn set_banned_networks(&self, bans: impl Iterator<Item = (Network, i64)>) {
+        let mut banned = self.banned_networks.write().expect("bans lock");
+        banned.clear();
+        add_longest(&mut banned, bans);
     }
 
     pub fn add_banned_networks(&self, bans: impl Iterator<Item = (Network, i64)>) {
-        self.banned_networks.write().expect("bans lock").extend(bans);
+        add_longest(&mut self.banned_networks.write().expect("bans lock"), bans);
+    }
+}
+
+/// A network may be banned for several people: the longest ban counts.
+fn add_longest(banned: &mut HashMap<Network, i64>, bans: impl Iterator<Item = (Network, i64)>) {
+    for (network, until) in bans {
+        let longest = banned.entry(network).or_insert(until);
+        *longest = until.max(*longest);
     }
 }
 

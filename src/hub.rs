@@ -26,6 +26,8 @@ pub enum Audience {
     Room(RoomId),
     Person(Identity),
     Session(SessionId),
+    /// Whoever comes from there.
+    Network(Network),
     Conn(ConnId),
 }
 
@@ -68,9 +70,11 @@ pub enum Publication {
     Forget {
         conn: ConnId,
     },
-    /// `by` wants to hear nothing of `author` any more, or something again.
+    /// `user`, who is `by`, wants to hear nothing of `author` any more, or something again. Another guest of that name is
+    /// another user.
     Hide {
         by: Identity,
+        user: UserId,
         author: Identity,
         hidden: bool,
     },

@@ -56,8 +56,7 @@ pub async fn run(
         None
     });
     started(Started { addr: listener.local_addr()?, owner_invite });
-    tokio::spawn(chat::sessions::watch(app.clone()));
-    tokio::spawn(watch_pressure(app.clone()));
+    let watchers = [tokio::spawn(chat::sessions::watch(app.clone())), tokio::spawn(watch_pressure(app.clone()))];
 
     let (stop, stopping) = oneshot::channel::<()>();
     let service = router.into_make_service_with_connect_info::<Peer>();
@@ -75,6 +74,11 @@ pub async fn run(
     let _ = stop.send(());
     let _ = tokio::time::timeout(CLOSING, edge.close()).await;
     let _ = tokio::time::timeout(CLOSING, server).await;
+    for watcher in watchers {
+        // It holds the app, and with it connections: SQLite tidies up only when the last one is closed.
+        watcher.abort();
+        let _ = watcher.await;
+    }
     tokio::task::spawn_blocking(move || app.db.close()).await?;
     Ok(())
 }

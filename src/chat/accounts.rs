@@ -43,22 +43,23 @@ pub async fn register(
         }
         (None, Registration::Closed) => return Err(Error::Forbidden("No accounts are made here.".into())),
     };
-    let key = NameKey::of(&new.name);
-    let at = app.now();
-    let taken = move |reader: &mut crate::store::Reader| {
-        if let Some(hash) = &invite {
-            invites::check(reader, hash, at)?;
-        }
-        Ok(accounts::find(reader, &key)?.is_some())
-    };
-    if app.db.read(taken).await? {
-        return Err(accounts::name_taken());
-    }
+    // Before the name is looked up: nobody is to learn in bulk which names are taken.
     let taken = match invite {
         // Whoever made the invitation has said how often it may be used.
         Some(_) => None,
         None => Some(app.limits.registration(Network::of(visitor.address))?),
     };
+    let key = NameKey::of(&new.name);
+    let at = app.now();
+    let is_taken = move |reader: &mut crate::store::Reader| {
+        if let Some(hash) = &invite {
+            invites::check(reader, hash, at)?;
+        }
+        Ok(accounts::find(reader, &key)?.is_some())
+    };
+    if app.db.read(is_taken).await? {
+        return Err(accounts::name_taken());
+    }
     let password_hash = match app.passwords.hash_strong(new.password, new.name.clone()).await {
         Ok(hash) => hash,
         Err(error) => {
@@ -127,10 +128,10 @@ pub async fn login(
     let taken = app.limits.login(identity, Network::of(visitor.address), device)?;
     let hash = found.as_ref().map(|(_, account)| account.password_hash.clone());
     let verdict = app.passwords.verify(given.password.clone(), hash).await?;
-    let Some((user, account)) = found.filter(|_| verdict != Verdict::Wrong) else {
+    let Some((user, verified)) = found.filter(|_| verdict != Verdict::Wrong) else {
         return Err(Error::Unauthenticated("Name or password is wrong.".into()));
     };
-    if account.has_second_factor() && given.code.is_none() {
+    if verified.has_second_factor() && given.code.is_none() {
         taken.give_back();
         return Err(second_factor::code_needed());
     }
@@ -147,6 +148,7 @@ pub async fn login(
         .db
         .write(Lane::Accounts, move |tx| {
             let mut account = account_of(tx, user)?;
+            refuse_stale(&account, &verified)?;
             if account.has_second_factor() {
                 second_factor::spend(&signer, &mut account, given.code.as_deref().unwrap_or_default(), facts.at)?;
             }
@@ -160,6 +162,14 @@ pub async fn login(
         .await?;
     taken.give_back();
     Ok(SignedIn { actor, role, token })
+}
+
+/// The password may have been changed while an older one was being checked.
+fn refuse_stale(account: &Account, verified: &Account) -> Result<()> {
+    match account.password_hash == verified.password_hash {
+        true => Ok(()),
+        false => Err(Error::Unauthenticated("Name or password is wrong.".into())),
+    }
 }
 
 fn refuse_barred(facts: Facts, tx: &mut Tx, actor: &Actor) -> Result<()> {
@@ -199,16 +209,18 @@ pub async fn change_password(app: &App, actor: &Actor, old: Password, new: NewPa
     let account = app.db.read(move |reader| account_of(reader, user)).await?;
     let key = Identity::Guest(NameKey::of(&account.name));
     let taken = app.limits.login(key, Network::of(actor.address), actor.session.map(|session| session.to_string()))?;
-    if app.passwords.verify(old, Some(account.password_hash)).await? == Verdict::Wrong {
+    if app.passwords.verify(old, Some(account.password_hash.clone())).await? == Verdict::Wrong {
         return Err(Error::invalid("old_password", "The old password is wrong."));
     }
+    let password_hash = app.passwords.hash_strong(new, account.name.clone()).await?;
     taken.give_back();
-    let password_hash = app.passwords.hash_strong(new, account.name).await?;
+    let verified = account;
     let (facts, actor) = (Facts::of(app), actor.clone());
     app.db
         .write(Lane::Accounts, move |tx| {
             policy::on_server(Action::ManageOneself, facts.standing(tx, &actor)?)?;
             let account = account_of(tx, user)?;
+            refuse_stale(&account, &verified)?;
             accounts::update(tx, user, &Account { password_hash, ..account })?;
             sessions::end_all(tx, user, actor.session)?;
             Ok(())
@@ -262,6 +274,7 @@ pub async fn set_role(app: &App, actor: &Actor, name: Username, role: Role, reas
             refuse_last_owner(tx, user, &account, role)?;
             account.role = role;
             accounts::update(tx, user, &account)?;
+            invites::revoke_all_of(tx, &account.name)?;
             audit::note(
                 tx,
                 facts.at,
@@ -306,6 +319,7 @@ pub(super) fn disable(
     accounts::update(tx, user, &Account { disabled, ..account.clone() })?;
     if disabled {
         sessions::end_all(tx, user, None)?;
+        invites::revoke_all_of(tx, &account.name)?;
     }
     let action = if disabled { "disable_account" } else { "enable_account" };
     audit::note(tx, at, by, action, Some(&account.name), None, reason)

@@ -3,7 +3,7 @@
 use super::policy::{InRoom, Standing};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::store::{Reader, accounts, moderation, people, rooms};
+use crate::store::{Reader, accounts, moderation, people, rooms, sessions};
 use crate::types::{Actor, Identity, NameKey, Role, Room, RoomId, Timestamp, UserId, Username};
 
 /// The moment of an act, and the settings that decide with it.
@@ -27,11 +27,13 @@ impl Facts {
 
     /// What holds for who acts, on the server.
     pub fn standing(&self, reader: &mut Reader, actor: &Actor) -> Result<Standing> {
+        refuse_ended(reader, actor)?;
         Ok(self.load(reader, &actor.identity, None)?.0)
     }
 
     /// What holds for who acts, on the server and in a room.
     pub fn in_room(&self, reader: &mut Reader, actor: &Actor, room: &Room) -> Result<(Standing, InRoom)> {
+        refuse_ended(reader, actor)?;
         let (standing, mut there) = self.load(reader, &actor.identity, Some(room.id))?;
         if room.id != RoomId::PUBLIC {
             there.role = rooms::membership(reader, room.id, actor.user)?.map(|member| member.role);
@@ -71,6 +73,14 @@ impl Facts {
             banned: own.is_some_and(|sanction| sanction.bans(self.at)),
         };
         Ok((standing, there))
+    }
+}
+
+/// What waited in a connection's queue when its session was ended is done no more.
+fn refuse_ended(reader: &mut Reader, actor: &Actor) -> Result<()> {
+    match actor.session {
+        Some(id) if !sessions::exists(reader, id)? => Err(Error::Unauthenticated("This session was ended.".into())),
+        _ => Ok(()),
     }
 }
 

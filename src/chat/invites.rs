@@ -77,7 +77,8 @@ pub async fn create(app: &App, actor: &Actor, role: Role, uses: u32, days: u32) 
             let invite = Invite { role, uses_left: uses, expires_at, made_by: Some(actor.name.clone()) };
             let id = InviteId::random();
             invites::insert(tx, id, &invite, &hash)?;
-            audit::note(tx, facts.at, Some(&actor), "create_invite", None, None, Reason::default())?;
+            let action = format!("create_invite {} {uses}", role.name());
+            audit::note(tx, facts.at, Some(&actor), &action, None, None, Reason::default())?;
             info(id, invite)
         })
         .await?;
@@ -109,6 +110,16 @@ pub async fn revoke(app: &App, actor: &Actor, id: InviteId) -> Result<()> {
             }
         })
         .await
+}
+
+/// Who gets another role, or loses the account, leaves no invitations behind.
+pub(super) fn revoke_all_of(tx: &mut Tx, name: &Username) -> Result<()> {
+    for (id, invite) in invites::all(tx)? {
+        if invite.made_by.as_ref() == Some(name) {
+            invites::delete(tx, id)?;
+        }
+    }
+    Ok(())
 }
 
 /// On a server that has no owner: a link to become it, in place of any earlier one. `None` where there is an owner.

@@ -171,6 +171,7 @@ pub async fn ban(app: &App, actor: &Actor, target: Target, options: BanOptions) 
             networks.retain(|network| *network != own && !network.is_loopback());
             for network in &networks {
                 sanctions::ban_address(tx, &person.identity, &AddressBan { network: *network, until })?;
+                sessions::close(tx, Audience::Network(*network), None, "Your address is banned from this server.");
             }
             tell(tx, &person, "ban", &target, Some(until));
             match &room {
@@ -361,7 +362,12 @@ pub async fn set_room_role(app: &App, actor: &Actor, username: Username, name: R
             let (standing, there) = facts.in_room(tx, &actor, &room)?;
             policy::in_room(Action::SetRoomRole, standing, there)?;
             let person = find_person(tx, &username)?;
-            let members = memberships(tx, room.id, &person.identity)?;
+            // A guest's role is for exactly that name: those that look like it are other people.
+            let mut members = memberships(tx, room.id, &person.identity)?;
+            members.retain(|member| member.name == person.name);
+            if members.len() > 1 && role != RoomRole::Member {
+                return Err(Error::Conflict("Several guests have this name. Ask them to make an account.".into()));
+            }
             if members.is_empty() {
                 return Err(Error::NotFound("They are no member of this group.".into()));
             }

@@ -2,7 +2,7 @@
 //! A server that runs meanwhile notices within a second.
 
 use super::accounts::{AccountInfo, by_name, disable, info, insert, refuse_last_owner};
-use super::{audit, sessions};
+use super::{audit, invites, sessions};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::store::accounts::{self, Account};
@@ -31,6 +31,7 @@ pub async fn set_role(app: &App, name: Username, role: Role) -> Result<()> {
             let (user, account) = by_name(tx, &name)?;
             refuse_last_owner(tx, user, &account, role)?;
             accounts::update(tx, user, &Account { role, ..account.clone() })?;
+            invites::revoke_all_of(tx, &account.name)?;
             let action = format!("set_role {}", role.name());
             audit::note(tx, at, None, &action, Some(&account.name), None, Reason::default())
         })

@@ -76,7 +76,7 @@ pub async fn enter_as_guest(
                         .into(),
                 ));
             }
-            policy::on_server(Action::ManageOneself, facts.standing(tx, &actor)?)?;
+            may_enter(facts, tx, &actor)?;
             people::insert(tx, &user)?;
             bring_along(facts, tx, &actor, conn, groups)?;
             enter_public(tx, &actor, conn, None)?;
@@ -87,15 +87,23 @@ pub async fn enter_as_guest(
 
 /// Lets an account's owner in, as [`enter_as_guest`] does for a guest.
 pub async fn enter(app: &App, actor: &Actor, conn: ConnId) -> Result<()> {
+    app.limits.entrance(Network::of(actor.address))?;
     let actor = actor.clone();
     let facts = Facts::of(app);
     app.db
         .write(rooms::lane(&RoomName::public()), move |tx| {
-            policy::on_server(Action::ManageOneself, facts.standing(tx, &actor)?)?;
+            may_enter(facts, tx, &actor)?;
             let member_of = rooms::of_member(tx, actor.user)?.into_iter().map(|room| room.name).collect();
             enter_public(tx, &actor, conn, Some(member_of))
         })
         .await
+}
+
+/// Whether the person may come in: banned neither from the server nor from the public room.
+fn may_enter(facts: Facts, tx: &mut Tx, actor: &Actor) -> Result<()> {
+    let public = rooms::public(tx)?;
+    let (standing, there) = facts.in_room(tx, actor, &public)?;
+    policy::in_room(Action::JoinRoom, standing, there)
 }
 
 fn enter_public(tx: &mut Tx, actor: &Actor, conn: ConnId, member_of: Option<Vec<RoomName>>) -> Result<()> {
@@ -133,7 +141,10 @@ pub async fn introduce(app: &App, actor: &Actor, conn: ConnId, groups: Vec<RoomI
             if listen {
                 let own = rooms::of_member(tx, actor.user)?;
                 for room in std::iter::once(rooms::public(tx)?).chain(own) {
-                    tx.publish(Publication::Join { conn, room: room.id, name: room.name });
+                    let (standing, there) = facts.in_room(tx, &actor, &room)?;
+                    if policy::in_room(Action::ReadRoom, standing, there).is_ok() {
+                        tx.publish(Publication::Join { conn, room: room.id, name: room.name });
+                    }
                 }
             }
             Ok(())
@@ -204,7 +215,7 @@ pub async fn block(app: &App, actor: &Actor, name: Username) -> Result<()> {
                 return Err(Error::Conflict("You have blocked as many people as one can.".into()));
             }
             people::block(tx, actor.user, &Block { name: whom.name, account })?;
-            tx.publish(Publication::Hide { by: actor.identity, author: whom.identity, hidden: true });
+            tx.publish(Publication::Hide { by: actor.identity, user: actor.user, author: whom.identity, hidden: true });
             Ok(())
         })
         .await
@@ -223,7 +234,12 @@ pub async fn unblock(app: &App, actor: &Actor, name: Username) -> Result<bool> {
                 return Ok(false);
             };
             people::unblock(tx, actor.user, &block.identity())?;
-            tx.publish(Publication::Hide { by: actor.identity, author: block.identity(), hidden: false });
+            tx.publish(Publication::Hide {
+                by: actor.identity,
+                user: actor.user,
+                author: block.identity(),
+                hidden: false,
+            });
             Ok(true)
         })
         .await

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::hub::{Audience, Fanout, Outbound, Publication, Step};
 use crate::passwords::Verdict;
-use crate::store::{Lane, Reader, Tx, messages, rooms};
+use crate::store::{Lane, Reader, Tx, accounts, messages, rooms};
 use crate::types::{Actor, ConnId, Message, Network, Password, Room, RoomId, RoomName, RoomRole, Username};
 
 #[derive(Serialize)]
@@ -233,7 +233,8 @@ fn member_names(reader: &mut Reader, room: RoomId) -> Result<Vec<Username>> {
 /// or the list would show the name for ever; somebody else of that name who is here now keeps theirs.
 fn remove_namesakes(tx: &mut Tx, room: RoomId, actor: &Actor, hub: &dyn Fanout) -> Result<()> {
     for member in rooms::members(tx, room)?.into_iter().filter(|member| member.name == actor.name) {
-        if !hub.is_present(&actor.identity, member.user) {
+        // An account that has the name by now is somebody else.
+        if !hub.is_present(&actor.identity, member.user) && accounts::get(tx, member.user)?.is_none() {
             rooms::remove_member(tx, room, member.user)?;
         }
     }

@@ -6,9 +6,9 @@ use serde::Serialize;
 use subtle::ConstantTimeEq;
 use totp_rs::{Builder, Secret, Totp};
 
-use super::audit;
 use super::facts::{Facts, account_of};
 use super::policy::{self, Action};
+use super::{audit, sessions};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::passwords::Verdict;
@@ -127,6 +127,8 @@ async fn change(
             accounts::update(tx, actor.user, &account)?;
             if before != account.has_second_factor() {
                 let action = if before { "remove_second_factor" } else { "set_up_second_factor" };
+                // The others were opened without it, or by who must not go on.
+                sessions::end_all(tx, actor.user, actor.session)?;
                 audit::note(tx, facts.at, Some(&actor), action, Some(&account.name), None, Reason::default())?;
             }
             Ok(account)

@@ -262,7 +262,7 @@ async fn look_again(app: &App) -> Result<()> {
             Ok((moderation::address_bans(reader)?, over))
         })
         .await?;
-    app.set_banned_networks(bans.into_iter().map(|ban| (ban.network, ban.until)).collect());
+    app.set_banned_networks(bans.into_iter().map(|ban| (ban.network, ban.until)));
     for id in over {
         let goodbye = Error::Unauthenticated("This session is over. Sign in again.".into()).to_wire(None);
         app.publisher.emit(Audience::Session(id), &goodbye).await;

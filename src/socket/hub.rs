@@ -140,6 +140,7 @@ impl SocketHub {
             Audience::Room(room) => registry.in_room(*room).values().cloned().collect(),
             Audience::Person(identity) => registry.of_person(identity),
             Audience::Session(session) => registry.of_session(*session),
+            Audience::Network(network) => registry.of_network(*network),
             Audience::Conn(conn) => registry.conn(*conn).into_iter().collect(),
         }
     }
@@ -185,7 +186,7 @@ impl Fanout for SocketHub {
                 registry.leave_all(conn);
                 registry.identify(conn, None);
             }
-            Publication::Hide { by, author, hidden } => self.registry().hide(&by, &author, hidden),
+            Publication::Hide { by, user, author, hidden } => self.registry().hide(&by, user, &author, hidden),
             Publication::Disconnect { conns, except } => {
                 for listener in self.listeners(&conns).iter().filter(|listener| Some(listener.conn) != except) {
                     // Whoever has gone already need not be sent away.

@@ -169,8 +169,8 @@ impl Registry {
     }
 
     /// A person wants to hear nothing of another one any more, or something again.
-    pub fn hide(&mut self, by: &Identity, author: &Identity, hidden: bool) {
-        for listener in self.of_person(by) {
+    pub fn hide(&mut self, by: &Identity, user: UserId, author: &Identity, hidden: bool) {
+        for listener in self.of_person(by).iter().filter(|listener| listener.user() == Some(user)) {
             listener.hide(author, hidden);
         }
     }
@@ -193,6 +193,11 @@ impl Registry {
 
     pub fn of_session(&self, session: SessionId) -> Vec<Arc<Listener>> {
         self.listeners(self.sessions.get(&session))
+    }
+
+    pub fn of_network(&self, network: Network) -> Vec<Arc<Listener>> {
+        let there = self.places.iter().filter(|(_, place)| place.network == network);
+        there.filter_map(|(conn, _)| self.conn(*conn)).collect()
     }
 
     pub fn sessions(&self) -> Vec<SessionId> {

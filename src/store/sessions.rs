@@ -63,6 +63,12 @@ pub fn get(reader: &mut Reader, id: SessionId) -> Result<Option<StoredSession>> 
     row.map(|row| open(reader, row)).transpose()
 }
 
+pub fn exists(reader: &mut Reader, id: SessionId) -> Result<bool> {
+    let found =
+        sessions::table.find(id.as_bytes()).select(sessions::id).first::<Vec<u8>>(reader.connection).optional()?;
+    Ok(found.is_some())
+}
+
 /// The person's sessions, the newest first.
 pub fn of_user(reader: &mut Reader, user: UserId) -> Result<Vec<StoredSession>> {
     let rows: Vec<Row> = sessions::table

@@ -236,6 +236,46 @@ async fn a_new_password_ends_all_other_sessions() {
     assert_eq!(call(&server, "POST", "/api/login", None, login).await.status, 401, "the old password is dead");
 }
 
+/// While the old password was being checked it was changed: it opens nothing any more.
+#[tokio::test]
+async fn a_login_under_way_with_the_old_password_fails() {
+    let server = Server::start();
+    let token = register(&server, "ann").await;
+    let change = json!({ "old_password": PASSWORD, "password": "battery staple horse" });
+    let login = || call(&server, "POST", "/api/login", None, json!({ "username": "ann", "password": PASSWORD }));
+    let changed = call(&server, "POST", "/api/password", Some(&token), change);
+    let (changed, first, second, third) = tokio::join!(changed, login(), login(), login());
+    assert_eq!(changed.status, 200);
+    for answer in [first, second, third] {
+        let token = answer.json()["token"].as_str().unwrap_or("none").to_owned();
+        assert_eq!(call(&server, "GET", "/api/me", Some(&token), Value::Null).await.status, 401);
+    }
+}
+
+/// What waits in a connection's queue when its session is ended is not done.
+#[tokio::test]
+async fn nothing_is_done_in_the_name_of_an_ended_session() {
+    let server = Server::start();
+    let token = register(&server, "ann").await;
+    let login = json!({ "username": "ann", "password": PASSWORD });
+    let second =
+        call(&server, "POST", "/api/login", None, login.clone()).await.json()["token"].as_str().unwrap().to_owned();
+    let mut bob = Client::join(&server, "bob").await;
+    let mut ann = Client::sign_in(&server, &second).await;
+    ann.call("list_blocked", json!({})).await;
+    // Keeps the queue busy for as long as a password takes.
+    for _ in 0..5 {
+        ann.emit("login", json!({ "username": "nobody", "password": PASSWORD })).await;
+    }
+    ann.emit("send_public_message", json!({ "message": "too late" })).await;
+    assert_eq!(call(&server, "DELETE", "/api/sessions", Some(&token), Value::Null).await.status, 200);
+    while ann.next().await.is_some_and(|(event, payload)| event != "error" || payload["event"] != "send_public_message")
+    {
+    }
+    bob.expect("user_left").await;
+    bob.expect_nothing().await;
+}
+
 #[tokio::test]
 async fn sessions_end_by_themselves() {
     let server = Server::start_with(&[("PERMANENT_SESSION_LIFETIME", "6")]);

@@ -115,6 +115,34 @@ async fn a_banned_account_loses_its_sessions_and_cannot_log_in() {
 }
 
 #[tokio::test]
+async fn who_is_banned_from_the_public_room_does_not_come_in_again() {
+    let server = Server::start();
+    let (mut owner, mut bob) = owner_and_guest(&server).await;
+    let token = register(&server, "eve").await;
+    for name in ["bob", "eve"] {
+        if name == "eve" {
+            enter(&server, &token, "eve").await;
+        }
+        ok(&mut owner, "ban_user", json!({ "username": name, "room": "public" })).await;
+    }
+    refused(&mut bob, "join_chat", json!({ "username": "bob" }), "forbidden").await;
+    let mut eve = Client::sign_in(&server, &token).await;
+    refused(&mut eve, "join_chat", json!({ "username": "eve" }), "forbidden").await;
+    ok(&mut owner, "send_public_message", json!({ "message": "not for them" })).await;
+    eve.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn a_guest_of_a_like_name_does_not_change_what_another_hears() {
+    let server = Server::start();
+    let (mut owner, mut bob) = owner_and_guest(&server).await;
+    let mut other = Client::join(&server, "BOB").await;
+    ok(&mut other, "block_user", json!({ "username": "owner" })).await;
+    ok(&mut owner, "send_public_message", json!({ "message": "for bob" })).await;
+    assert_eq!(bob.skip_to("new_message").await["message"], "for bob");
+}
+
+#[tokio::test]
 async fn a_banned_address_stays_out() {
     let server = Server::start_with(&[("TRUSTED_PROXIES", "127.0.0.1")]);
     let (mut owner, _) = owner_and_guest(&server).await;
@@ -123,8 +151,14 @@ async fn a_banned_address_stays_out() {
     eve.say("40").await;
     eve.packet().await.unwrap();
     ok(&mut eve, "join_chat", json!({ "username": "eve" })).await;
+    let mut friend = Client::open(&server, &from).await.unwrap();
+    friend.say("40").await;
+    friend.packet().await.unwrap();
+    ok(&mut friend, "join_chat", json!({ "username": "eves friend" })).await;
     let ack = ok(&mut owner, "ban_user", json!({ "username": "eve", "addresses": true })).await;
     assert_eq!(ack["addresses_banned"], 1, "{ack}");
+    friend.skip_to("error").await;
+    assert!(friend.packet().await.is_none_or(|packet| packet == "41"), "whoever comes from there is sent away");
     assert!(Client::open(&server, &from).await.unwrap_err().contains("403"));
     assert!(Client::open(&server, &[("x-forwarded-for", "203.0.113.10")]).await.is_ok(), "a neighbour");
     let server = server.crash_and_restart();
