@@ -65,7 +65,9 @@ impl Db {
         let Prepared { url, vault, .. } = prepared;
         let connections = (0..writers(&url)).map(|_| connection::connect(&url)).collect::<anyhow::Result<Vec<_>>>()?;
         let (writer, threads) = Writer::start(connections, url.clone(), vault.clone(), publisher);
-        let readers = Pool::builder().max_size(READERS).min_idle(Some(1)).build(Connections(url))?;
+        // None is opened before it is needed: one that is just being opened when the server stops would not be closed, and
+        // SQLite tidies up only with the last one.
+        let readers = Pool::builder().max_size(READERS).min_idle(Some(0)).build(Connections(url))?;
         Ok(Self { readers, vault, writer: Mutex::new(Some(Arc::new(writer))), threads: Mutex::new(threads) })
     }
 
