@@ -1,39 +1,41 @@
 //! Accounts: making one, signing in, changing the password, roles, and the end of an account.
 
-use serde::Serialize;
+use std::net::IpAddr;
 
-use super::facts::{Facts, account_of};
-use super::policy::{self, Action};
+use serde::{Deserialize, Serialize};
+
+use super::facts::{Facts, Person, account_of};
+use super::policy::{self, Action, InRoom};
 use super::sessions::{self, Hashes, SignedIn};
 use super::{audit, invites, second_factor};
 use crate::app::App;
 use crate::config::Registration;
 use crate::error::{Error, Result};
 use crate::hub::Audience;
+use crate::limits::Taken;
 use crate::passwords::Verdict;
 use crate::store::accounts::{self, Account};
-use crate::store::{Lane, Tx, people};
+use crate::store::{Lane, Reader, Tx, people};
 use crate::types::{
-    Actor, Identity, NameKey, Network, NewPassword, Password, PublicKey, Reason, Role, Timestamp, Token, User, UserId,
-    Username,
+    Actor, ConnId, Identity, NameKey, Network, NewPassword, Password, PublicKey, Reason, Role, SessionId, Timestamp,
+    Token, User, UserId, Username, falsy_as_none,
 };
 use crate::visitor::Visitor;
 
-/// What somebody gives to make an account.
+/// What somebody gives to make an account, over either edge.
+#[derive(Deserialize)]
 pub struct NewAccount {
-    pub name: Username,
-    pub password: NewPassword,
-    pub public_key: Option<PublicKey>,
-    pub invite: Option<Token>,
+    #[serde(rename = "username")]
+    name: Username,
+    password: NewPassword,
+    #[serde(default)]
+    public_key: Option<PublicKey>,
+    #[serde(default, deserialize_with = "falsy_as_none")]
+    invite: Option<Token>,
 }
 
 /// Makes an account and signs its owner in. Guests of that name are sent away: it is somebody's now.
-pub async fn register(
-    app: &App,
-    visitor: &Visitor,
-    conn: Option<crate::types::ConnId>,
-    new: NewAccount,
-) -> Result<SignedIn> {
+pub async fn register(app: &App, visitor: &Visitor, conn: Option<ConnId>, new: NewAccount) -> Result<SignedIn> {
     app.pressure.admit_newcomer()?;
     let invite = match (new.invite.as_ref(), app.config.registration) {
         (Some(token), _) => Some(invites::hash(app, token)),
@@ -51,7 +53,7 @@ pub async fn register(
     };
     let key = NameKey::of(&new.name);
     let at = app.now();
-    let is_taken = move |reader: &mut crate::store::Reader| {
+    let is_taken = move |reader: &mut Reader| {
         if let Some(hash) = &invite {
             invites::check(reader, hash, at)?;
         }
@@ -64,7 +66,7 @@ pub async fn register(
         Ok(hash) => hash,
         Err(error) => {
             // No account was made: it does not count as one.
-            taken.into_iter().for_each(crate::limits::Taken::give_back);
+            taken.into_iter().for_each(Taken::give_back);
             return Err(error);
         }
     };
@@ -103,21 +105,19 @@ pub(super) fn insert(tx: &mut Tx, user: &User, role: Role, password_hash: String
     accounts::insert(tx, user.id, &account)
 }
 
-/// What somebody gives to sign in.
+/// What somebody gives to sign in, over either edge.
+#[derive(Deserialize)]
 pub struct Credentials {
-    pub name: Username,
-    pub password: Password,
+    #[serde(rename = "username")]
+    name: Username,
+    password: Password,
     /// Of the second factor, where there is one.
-    pub code: Option<String>,
+    #[serde(default, deserialize_with = "falsy_as_none")]
+    code: Option<String>,
 }
 
 /// Signs in. An unknown name and a wrong password get the same answer, in the same time.
-pub async fn login(
-    app: &App,
-    visitor: &Visitor,
-    conn: Option<crate::types::ConnId>,
-    given: Credentials,
-) -> Result<SignedIn> {
+pub async fn login(app: &App, visitor: &Visitor, conn: Option<ConnId>, given: Credentials) -> Result<SignedIn> {
     let key = NameKey::of(&given.name);
     let found = {
         let key = key.clone();
@@ -179,13 +179,7 @@ fn refuse_barred(facts: Facts, tx: &mut Tx, actor: &Actor) -> Result<()> {
     policy::on_server(Action::ManageOneself, facts.standing(tx, actor)?)
 }
 
-fn signed_in(
-    user: UserId,
-    name: Username,
-    session: crate::types::SessionId,
-    conn: Option<crate::types::ConnId>,
-    address: std::net::IpAddr,
-) -> Actor {
+fn signed_in(user: UserId, name: Username, session: SessionId, conn: Option<ConnId>, address: IpAddr) -> Actor {
     Actor { user, name, identity: Identity::Account(user), session: Some(session), conn, address }
 }
 
@@ -203,18 +197,32 @@ pub fn device_stamp(app: &App, user: UserId) -> String {
     app.signer.stamp(DEVICE, &user.to_string())
 }
 
-/// Changes one's own password; ends all other sessions.
-pub async fn change_password(app: &App, actor: &Actor, old: Password, new: NewPassword) -> Result<()> {
+/// One try at something that only the account's owner can know, by who is signed in: the session is as good as a device.
+pub(super) fn take_own_try(app: &App, actor: &Actor) -> Result<Taken> {
+    let name = Identity::Guest(NameKey::of(&actor.name));
+    app.limits.login(name, Network::of(actor.address), actor.session.map(|session| session.to_string()))
+}
+
+/// The account, if this is its password; and the try, to be given back when all is done.
+pub(super) async fn check_own_password(
+    app: &App,
+    actor: &Actor,
+    password: Password,
+) -> Result<Option<(Account, Taken)>> {
     let user = actor.user;
     let account = app.db.read(move |reader| account_of(reader, user)).await?;
-    let key = Identity::Guest(NameKey::of(&account.name));
-    let taken = app.limits.login(key, Network::of(actor.address), actor.session.map(|session| session.to_string()))?;
-    if app.passwords.verify(old, Some(account.password_hash.clone())).await? == Verdict::Wrong {
-        return Err(Error::invalid("old_password", "The old password is wrong."));
-    }
-    let password_hash = app.passwords.hash_strong(new, account.name.clone()).await?;
+    let taken = take_own_try(app, actor)?;
+    let verdict = app.passwords.verify(password, Some(account.password_hash.clone())).await?;
+    Ok((verdict != Verdict::Wrong).then_some((account, taken)))
+}
+
+/// Changes one's own password; ends all other sessions.
+pub async fn change_password(app: &App, actor: &Actor, old: Password, new: NewPassword) -> Result<()> {
+    let wrong = || Error::invalid("old_password", "The old password is wrong.");
+    let (verified, taken) = check_own_password(app, actor, old).await?.ok_or_else(wrong)?;
+    let password_hash = app.passwords.hash_strong(new, verified.name.clone()).await?;
     taken.give_back();
-    let verified = account;
+    let user = actor.user;
     let (facts, actor) = (Facts::of(app), actor.clone());
     app.db
         .write(Lane::Accounts, move |tx| {
@@ -268,24 +276,28 @@ pub async fn set_role(app: &App, actor: &Actor, name: Username, role: Role, reas
         .write(Lane::Accounts, move |tx| {
             let standing = facts.standing(tx, &actor)?;
             policy::on_server(Action::SetServerRole, standing)?;
-            let (user, mut account) = by_name(tx, &name)?;
-            let whom = super::facts::Person { name: account.name.clone(), identity: Identity::Account(user) };
+            let (user, account) = by_name(tx, &name)?;
+            let whom = Person { name: account.name.clone(), identity: Identity::Account(user) };
             policy::set_server_role(standing, facts.of_other(tx, &whom, None)?.0, role)?;
-            refuse_last_owner(tx, user, &account, role)?;
-            account.role = role;
-            accounts::update(tx, user, &account)?;
-            invites::revoke_all_of(tx, &account.name)?;
-            audit::note(
-                tx,
-                facts.at,
-                Some(&actor),
-                &format!("set_role {}", role.name()),
-                Some(&account.name),
-                None,
-                reason,
-            )
+            change_role(tx, facts.at, Some(&actor), user, account, role, reason)
         })
         .await
+}
+
+/// Gives an account another role within a write. Used by the command line as well.
+pub(super) fn change_role(
+    tx: &mut Tx,
+    at: Timestamp,
+    by: Option<&Actor>,
+    user: UserId,
+    account: Account,
+    role: Role,
+    reason: Reason,
+) -> Result<()> {
+    refuse_last_owner(tx, user, &account, role)?;
+    accounts::update(tx, user, &Account { role, ..account.clone() })?;
+    invites::revoke_all_of(tx, &account.name)?;
+    audit::note(tx, at, by, &format!("set_role {}", role.name()), Some(&account.name), None, reason)
 }
 
 /// Closes an account to its owner, or opens it again. Its name stays taken.
@@ -296,9 +308,9 @@ pub async fn set_disabled(app: &App, actor: &Actor, name: Username, disabled: bo
             let standing = facts.standing(tx, &actor)?;
             policy::on_server(Action::ManageAccounts, standing)?;
             let (user, account) = by_name(tx, &name)?;
-            let whom = super::facts::Person { name: account.name.clone(), identity: Identity::Account(user) };
-            let nowhere = policy::InRoom { public: false, role: None, muted: false, banned: false };
-            policy::act_on(standing, nowhere, facts.of_other(tx, &whom, None)?.0, nowhere)?;
+            let whom = Person { name: account.name.clone(), identity: Identity::Account(user) };
+            let other = facts.of_other(tx, &whom, None)?.0;
+            policy::act_on(standing, InRoom::NOWHERE, other, InRoom::NOWHERE)?;
             disable(tx, facts.at, Some(&actor), user, account, disabled, reason)
         })
         .await
@@ -330,7 +342,7 @@ pub(super) fn by_name(tx: &mut Tx, name: &Username) -> Result<(UserId, Account)>
 }
 
 /// A server without an owner could only be helped from its command line.
-pub(super) fn refuse_last_owner(tx: &mut Tx, user: UserId, account: &Account, role: Role) -> Result<()> {
+fn refuse_last_owner(tx: &mut Tx, user: UserId, account: &Account, role: Role) -> Result<()> {
     if account.role != Role::Owner || role == Role::Owner {
         return Ok(());
     }

@@ -1,10 +1,12 @@
 //! Loads what the policy decides by: roles, mutes and bans, as they are at the moment of the act.
 
+use std::collections::HashSet;
+
 use super::policy::{InRoom, Standing};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::store::{Reader, accounts, moderation, people, rooms, sessions};
-use crate::types::{Actor, Identity, NameKey, Role, Room, RoomId, Timestamp, UserId, Username};
+use crate::types::{Actor, Identity, NameKey, Role, Room, RoomId, RoomName, Timestamp, UserId, Username};
 
 /// The moment of an act, and the settings that decide with it.
 #[derive(Clone, Copy)]
@@ -116,11 +118,11 @@ pub fn account_of(reader: &mut Reader, user: UserId) -> Result<accounts::Account
 }
 
 /// The room of that name, the public one too.
-pub fn any_room(reader: &mut Reader, name: &crate::types::RoomName) -> Result<Room> {
+pub fn any_room(reader: &mut Reader, name: &RoomName) -> Result<Room> {
     rooms::find(reader, name)?.ok_or_else(|| Error::NotFound("Group does not exist".into()))
 }
 
-/// Whether one may hear what another has to say: nobody else's blocks are asked for.
-pub fn hidden_from(reader: &mut Reader, user: UserId) -> Result<std::collections::HashSet<Identity>> {
+/// Those whom a person has blocked.
+pub fn hidden_from(reader: &mut Reader, user: UserId) -> Result<HashSet<Identity>> {
     Ok(people::blocks(reader, user)?.iter().map(people::Block::identity).collect())
 }

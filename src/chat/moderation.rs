@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::facts::{Facts, Person, any_room, find_person, memberships};
-use super::policy::{self, Action, InRoom};
+use super::policy::{self, Action, InRoom, Standing};
 use super::rooms::UserLeft;
 use super::{audit, sessions};
 use crate::app::App;
@@ -95,12 +95,10 @@ fn find(
     here: Action,
     everywhere: Action,
 ) -> Result<Found> {
-    const NOWHERE: InRoom = InRoom { public: false, role: None, muted: false, banned: false };
-
     let room = target.room.as_ref().map(|name| any_room(reader, name)).transpose()?;
     let (standing, there) = match &room {
         Some(room) => facts.in_room(reader, actor, room)?,
-        None => (facts.standing(reader, actor)?, NOWHERE),
+        None => (facts.standing(reader, actor)?, InRoom::NOWHERE),
     };
     match room {
         Some(_) => policy::in_room(here, standing, there)?,
@@ -247,9 +245,8 @@ pub async fn delete_message(app: &App, actor: &Actor, id: MessageId, reason: Rea
     let (facts, actor) = (Facts::of(app), actor.clone());
     app.db
         .write(Lane::Accounts, move |tx| {
-            let (room, written) = find_message(facts, tx, &actor, id)?;
+            let FoundMessage { room, written, standing, there } = find_message(facts, tx, &actor, id)?;
             let own = written.message.user_id == actor.user;
-            let (standing, there) = facts.in_room(tx, &actor, &room)?;
             policy::in_room(if own { Action::DeleteOwnMessage } else { Action::DeleteAnyMessage }, standing, there)?;
             delete(tx, &room, &written.message)?;
             match own {
@@ -263,13 +260,16 @@ pub async fn delete_message(app: &App, actor: &Actor, id: MessageId, reason: Rea
         .await
 }
 
+/// A message, where it stands, and what holds for the actor there.
+pub(super) struct FoundMessage {
+    pub room: Room,
+    pub written: messages::Written,
+    pub standing: Standing,
+    pub there: InRoom,
+}
+
 /// A message that the actor may read or moderate. To anybody else there is none, whatever id they try.
-pub(super) fn find_message(
-    facts: Facts,
-    reader: &mut Reader,
-    actor: &Actor,
-    id: MessageId,
-) -> Result<(Room, messages::Written)> {
+pub(super) fn find_message(facts: Facts, reader: &mut Reader, actor: &Actor, id: MessageId) -> Result<FoundMessage> {
     let none = || Error::NotFound("There is no such message.".into());
     let (room, seq) = messages::place_of(reader, id)?.ok_or_else(none)?;
     let room = rooms::by_id(reader, room)?.ok_or_else(none)?;
@@ -279,7 +279,7 @@ pub(super) fn find_message(
         return Err(none());
     }
     let written = messages::get(reader, &room, seq)?.ok_or_else(none)?;
-    Ok((room, written))
+    Ok(FoundMessage { room, written, standing, there })
 }
 
 fn delete(tx: &mut Tx, room: &Room, message: &Message) -> Result<()> {

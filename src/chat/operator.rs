@@ -1,8 +1,8 @@
 //! What the machine's operator does from the command line. No policy asks: who has database and key may do everything.
 //! A server that runs meanwhile notices within a second.
 
-use super::accounts::{AccountInfo, by_name, disable, info, insert, refuse_last_owner};
-use super::{audit, invites, sessions};
+use super::accounts::{AccountInfo, by_name, change_role, disable, info, insert};
+use super::{audit, sessions};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::store::accounts::{self, Account};
@@ -29,11 +29,7 @@ pub async fn set_role(app: &App, name: Username, role: Role) -> Result<()> {
     app.db
         .write(Lane::Accounts, move |tx| {
             let (user, account) = by_name(tx, &name)?;
-            refuse_last_owner(tx, user, &account, role)?;
-            accounts::update(tx, user, &Account { role, ..account.clone() })?;
-            invites::revoke_all_of(tx, &account.name)?;
-            let action = format!("set_role {}", role.name());
-            audit::note(tx, at, None, &action, Some(&account.name), None, Reason::default())
+            change_role(tx, at, None, user, account, role, Reason::default())
         })
         .await
 }

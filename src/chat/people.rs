@@ -1,5 +1,8 @@
 //! People in the chat: coming in, their numbers, whom they block and which rooms they mute.
 
+use std::collections::HashSet;
+use std::net::IpAddr;
+
 use serde::Serialize;
 
 use super::facts::{Facts, any_room, find_person, hidden_from};
@@ -10,8 +13,8 @@ use crate::hub::{Audience, Ear, Outbound, Publication};
 use crate::store::people::{Block, RoomPreferences};
 use crate::store::{self, Lane, Tx, accounts, people, rooms};
 use crate::types::{
-    Actor, ConnId, Identity, Message, NameKey, Network, PublicKey, RoomId, RoomName, RoomRole, Timestamp, User, UserId,
-    Username,
+    Actor, ConnId, Identity, Message, NameKey, Network, PublicKey, Room, RoomId, RoomName, RoomRole, Timestamp, User,
+    UserId, Username,
 };
 
 /// Messages that come with a room.
@@ -56,7 +59,7 @@ impl Outbound for UserStats {
 pub async fn enter_as_guest(
     app: &App,
     conn: ConnId,
-    address: std::net::IpAddr,
+    address: IpAddr,
     name: Username,
     public_key: Option<PublicKey>,
     groups: Vec<RoomId>,
@@ -76,10 +79,10 @@ pub async fn enter_as_guest(
                         .into(),
                 ));
             }
-            may_enter(facts, tx, &actor)?;
+            let public = public_to_enter(facts, tx, &actor)?;
             people::insert(tx, &user)?;
             bring_along(facts, tx, &actor, conn, groups)?;
-            enter_public(tx, &actor, conn, None)?;
+            enter_public(tx, &actor, conn, public, None)?;
             Ok(actor)
         })
         .await
@@ -92,23 +95,29 @@ pub async fn enter(app: &App, actor: &Actor, conn: ConnId) -> Result<()> {
     let facts = Facts::of(app);
     app.db
         .write(rooms::lane(&RoomName::public()), move |tx| {
-            may_enter(facts, tx, &actor)?;
+            let public = public_to_enter(facts, tx, &actor)?;
             let member_of = rooms::of_member(tx, actor.user)?.into_iter().map(|room| room.name).collect();
-            enter_public(tx, &actor, conn, Some(member_of))
+            enter_public(tx, &actor, conn, public, Some(member_of))
         })
         .await
 }
 
-/// Whether the person may come in: banned neither from the server nor from the public room.
-fn may_enter(facts: Facts, tx: &mut Tx, actor: &Actor) -> Result<()> {
+/// The public room, if the person may come in: banned neither from the server nor from there.
+fn public_to_enter(facts: Facts, tx: &mut Tx, actor: &Actor) -> Result<Room> {
     let public = rooms::public(tx)?;
     let (standing, there) = facts.in_room(tx, actor, &public)?;
-    policy::in_room(Action::JoinRoom, standing, there)
+    policy::in_room(Action::JoinRoom, standing, there)?;
+    Ok(public)
 }
 
-fn enter_public(tx: &mut Tx, actor: &Actor, conn: ConnId, member_of: Option<Vec<RoomName>>) -> Result<()> {
-    let public = rooms::public(tx)?;
-    let hidden = hidden_from(tx, actor.user)?;
+fn enter_public(
+    tx: &mut Tx,
+    actor: &Actor,
+    conn: ConnId,
+    public: Room,
+    member_of: Option<Vec<RoomName>>,
+) -> Result<()> {
+    let hidden = identify(tx, actor, conn)?;
     let joined = ChatJoined {
         user_id: actor.user,
         username: actor.name.clone(),
@@ -116,12 +125,18 @@ fn enter_public(tx: &mut Tx, actor: &Actor, conn: ConnId, member_of: Option<Vec<
         available_groups: rooms::group_names(tx)?,
         member_of,
     };
-    let ear = Ear { user: actor.user, identity: actor.identity.clone(), session: actor.session, hidden };
-    tx.publish(Publication::Identify { conn, ear });
     tx.publish(Publication::Join { conn, room: public.id, name: public.name.clone() });
     tx.publish(Publication::emit(Audience::Conn(conn), &joined));
     super::rooms::announce_joined(tx, conn, &actor.name, &public);
     Ok(())
+}
+
+/// Makes the connection speak for the person, without those whom they have blocked; these.
+fn identify(tx: &mut Tx, actor: &Actor, conn: ConnId) -> Result<HashSet<Identity>> {
+    let hidden = hidden_from(tx, actor.user)?;
+    let (user, identity, session) = (actor.user, actor.identity.clone(), actor.session);
+    tx.publish(Publication::Identify { conn, ear: Ear { user, identity, session, hidden: hidden.clone() } });
+    Ok(hidden)
 }
 
 /// Makes a connection speak for an account without a word to anybody. With `listen` it hears the public room and the
@@ -135,9 +150,7 @@ pub async fn introduce(app: &App, actor: &Actor, conn: ConnId, groups: Vec<RoomI
     app.db
         .write(rooms::lane(&RoomName::public()), move |tx| {
             bring_along(facts, tx, &actor, conn, groups)?;
-            let hidden = hidden_from(tx, actor.user)?;
-            let ear = Ear { user: actor.user, identity: actor.identity.clone(), session: actor.session, hidden };
-            tx.publish(Publication::Identify { conn, ear });
+            identify(tx, &actor, conn)?;
             if listen {
                 let own = rooms::of_member(tx, actor.user)?;
                 for room in std::iter::once(rooms::public(tx)?).chain(own) {

@@ -27,6 +27,11 @@ pub struct InRoom {
     pub banned: bool,
 }
 
+impl InRoom {
+    /// For what concerns no room.
+    pub const NOWHERE: Self = Self { public: false, role: None, muted: false, banned: false };
+}
+
 /// What somebody wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -267,7 +272,7 @@ mod tests {
     fn table() -> String {
         let mut lines = vec![
             "Who may do what. One letter a state: fine, muted, banned, muted in the room, banned from it, lacks the second factor".into(),
-            "that ADMIN_REQUIRE_2FA asks for; y is yes. Written by hand at first; cargo test compares it with chat/policy.rs".into(),
+            "that ADMIN_REQUIRE_2FA asks for; y is yes. Made from chat/policy.rs and read cell by cell; cargo test compares it with that".into(),
             "and with the running server. UPDATE_RIGHTS=1 cargo test --lib policy writes it anew: read the difference.".into(),
             String::new(),
             format!("{:<22}{}", "on the server", Role::ALL.map(|role| format!("{:<11}", role.name())).concat()),

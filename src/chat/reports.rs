@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::audit;
 use super::facts::Facts;
-use super::moderation::find_message;
+use super::moderation::{FoundMessage, find_message};
 use super::policy::{self, Action};
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -19,8 +19,7 @@ pub async fn report(app: &App, actor: &Actor, id: MessageId, reason: Reason) -> 
     let (facts, actor) = (Facts::of(app), actor.clone());
     app.db
         .write(Lane::Accounts, move |tx| {
-            let (room, written) = find_message(facts, tx, &actor, id)?;
-            let (standing, there) = facts.in_room(tx, &actor, &room)?;
+            let FoundMessage { room, written, standing, there } = find_message(facts, tx, &actor, id)?;
             policy::in_room(Action::Report, standing, there)?;
             let message = serde_json::to_value(&written.message).map_err(Error::internal)?;
             let report =

@@ -6,16 +6,16 @@ use serde::Serialize;
 use subtle::ConstantTimeEq;
 use totp_rs::{Builder, Secret, Totp};
 
+use super::accounts::{check_own_password, take_own_try};
 use super::facts::{Facts, account_of};
 use super::policy::{self, Action};
 use super::{audit, sessions};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::passwords::Verdict;
 use crate::signer::Signer;
 use crate::store::Lane;
 use crate::store::accounts::{self, Account, SecondFactor};
-use crate::types::{Actor, Identity, NameKey, Network, Password, Reason, Timestamp, random_bytes};
+use crate::types::{Actor, Password, Reason, Timestamp, random_bytes};
 
 const RECOVERY: &str = "recovery-code";
 const RECOVERY_CODES: usize = 10;
@@ -61,7 +61,7 @@ pub async fn set_up(app: &App, actor: &Actor, password: Password) -> Result<SetU
 
 /// Ends the setting up: the person shows a code of the app. The recovery codes, which are shown this once.
 pub async fn confirm(app: &App, actor: &Actor, code: String) -> Result<Vec<String>> {
-    let taken = app.limits.login(name_of(actor), Network::of(actor.address), actor.session.map(|id| id.to_string()))?;
+    let taken = take_own_try(app, actor)?;
     let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| recovery_code()).collect();
     let hashes = codes.iter().map(|code| hash(&app.signer, code)).collect();
     let (signer, at) = (app.signer.clone(), app.now());
@@ -137,18 +137,10 @@ async fn change(
 }
 
 async fn check_password(app: &App, actor: &Actor, password: Password) -> Result<()> {
-    let user = actor.user;
-    let account = app.db.read(move |reader| account_of(reader, user)).await?;
-    let taken = app.limits.login(name_of(actor), Network::of(actor.address), actor.session.map(|id| id.to_string()))?;
-    if app.passwords.verify(password, Some(account.password_hash)).await? == Verdict::Wrong {
-        return Err(Error::invalid("password", "The password is wrong."));
-    }
+    let wrong = || Error::invalid("password", "The password is wrong.");
+    let (_, taken) = check_own_password(app, actor, password).await?.ok_or_else(wrong)?;
     taken.give_back();
     Ok(())
-}
-
-fn name_of(actor: &Actor) -> Identity {
-    Identity::Guest(NameKey::of(&actor.name))
 }
 
 fn totp(secret: &str) -> Result<Totp> {

@@ -1,15 +1,17 @@
 //! Sessions: who is signed in, from where, and the end of it.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::facts::{Facts, account_of};
 use super::policy::{self, Action};
 use crate::app::App;
+use crate::config::SessionLife;
 use crate::error::{Error, Result, WireError};
-use crate::hub::{Audience, Outbound, Publication};
+use crate::hub::{Audience, Outbound, Publication, Step};
 use crate::store::people::timestamp;
 use crate::store::sessions::{self, Session, StoredSession};
 use crate::store::{Lane, Reader, Tx, moderation, state};
@@ -32,6 +34,21 @@ pub struct SignedIn {
     pub token: Token,
 }
 
+/// Who one is now, as both edges tell it. The token opens the session again, for clients without cookies.
+#[derive(Serialize)]
+pub struct Welcome {
+    pub user_id: UserId,
+    pub username: Username,
+    pub role: Role,
+    pub token: Token,
+}
+
+impl From<SignedIn> for Welcome {
+    fn from(SignedIn { actor, role, token }: SignedIn) -> Self {
+        Self { user_id: actor.user, username: actor.name, role, token }
+    }
+}
+
 /// A session as its owner sees it.
 #[derive(Serialize)]
 pub struct SessionInfo {
@@ -49,7 +66,7 @@ pub(super) fn open(tx: &mut Tx, hashes: Hashes, user: UserId, visitor: &Visitor,
     if let Some(before) = hashes.replaced
         && let Some(stored) = sessions::by_token(tx, &before)?
     {
-        end_one(tx, stored.id, None)?;
+        end_these(tx, &[stored.id], None)?;
     }
     let session = Session {
         created_at: at.micros(),
@@ -102,19 +119,18 @@ pub async fn authenticate(app: &App, token: &Token, address: IpAddr) -> Result<O
                 address,
             };
             let banned = policy::on_server(Action::ManageOneself, facts.standing(reader, &actor)?).is_err();
-            Ok((!banned).then_some((actor, stored.session)))
+            Ok((!banned).then_some((actor, stored)))
         })
         .await?;
-    let Some((actor, session)) = found else { return Ok(None) };
-    if facts.at.micros() - session.last_seen > TOUCH.as_micros() as i64 {
-        touch(app, actor.session).await;
+    let Some((actor, StoredSession { id, session, .. })) = found else { return Ok(None) };
+    if is_stale(&session, facts.at) {
+        touch(app, id).await;
     }
     Ok(Some(actor))
 }
 
 /// Notes that the session was used. Whether that is written down changes nothing for who uses it.
-async fn touch(app: &App, id: Option<SessionId>) {
-    let Some(id) = id else { return };
+async fn touch(app: &App, id: SessionId) {
     let at = app.now().micros();
     let written = app.db.write(Lane::Accounts, move |tx| {
         if let Some(stored) = sessions::get(tx, id)? {
@@ -127,7 +143,12 @@ async fn touch(app: &App, id: Option<SessionId>) {
     }
 }
 
-fn is_over(session: &Session, at: Timestamp, life: crate::config::SessionLife) -> bool {
+/// Whether its last visit is to be written down again.
+fn is_stale(session: &Session, at: Timestamp) -> bool {
+    at.micros() - session.last_seen > TOUCH.as_micros() as i64
+}
+
+fn is_over(session: &Session, at: Timestamp, life: SessionLife) -> bool {
     let since = |then: i64| Duration::from_micros(at.micros().saturating_sub(then).max(0) as u64);
     since(session.created_at) >= life.total || since(session.last_seen) >= life.idle
 }
@@ -170,7 +191,7 @@ pub async fn end(app: &App, actor: &Actor, id: SessionId) -> Result<()> {
             if sessions::get(tx, id)?.is_none_or(|stored| stored.user != actor.user) {
                 return Err(Error::NotFound("There is no such session.".into()));
             }
-            end_one(tx, id, None)
+            end_these(tx, &[id], None)
         })
         .await
 }
@@ -193,37 +214,41 @@ pub async fn sign_out(app: &App, actor: &Actor) -> Result<()> {
                 tx.publish(Publication::Forget { conn });
             }
             match actor.session {
-                Some(id) => end_one(tx, id, actor.conn),
+                Some(id) => end_these(tx, &[id], actor.conn),
                 None => Ok(()),
             }
         })
         .await
 }
 
-fn end_one(tx: &mut Tx, id: SessionId, except: Option<ConnId>) -> Result<()> {
-    sessions::delete(tx, id)?;
-    state::touch(tx, state::ACCESS)?;
-    close(tx, Audience::Session(id), except, "This session was ended.");
-    Ok(())
+/// Ends sessions within a write, and tells the other nodes that there is something to look for.
+fn end_these(tx: &mut Tx, ids: &[SessionId], except: Option<ConnId>) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    for id in ids {
+        sessions::delete(tx, *id)?;
+        close(tx, Audience::Session(*id), except, "This session was ended.");
+    }
+    state::touch(tx, state::ACCESS)
 }
 
-/// Ends an account's sessions within a write, but for one.
+/// Ends an account's sessions within a write, but for one. How many there were.
 pub(super) fn end_all(tx: &mut Tx, user: UserId, except: Option<SessionId>) -> Result<usize> {
-    let mut ended = 0;
-    for stored in sessions::of_user(tx, user)? {
-        if Some(stored.id) != except {
-            end_one(tx, stored.id, None)?;
-            ended += 1;
-        }
-    }
-    Ok(ended)
+    let all = sessions::of_user(tx, user)?.into_iter().map(|stored| stored.id);
+    let others: Vec<_> = all.filter(|id| Some(*id) != except).collect();
+    end_these(tx, &others, None)?;
+    Ok(others.len())
 }
 
 /// Closes connections, saying why.
 pub(super) fn close(tx: &mut Tx, conns: Audience, except: Option<ConnId>, why: &'static str) {
-    let goodbye = Error::Unauthenticated(why.into()).to_wire(None);
-    tx.publish(Publication::emit_except(conns.clone(), except, &goodbye));
-    tx.publish(Publication::Disconnect { conns, except });
+    goodbye(conns, except, why).into_iter().for_each(|publication| tx.publish(publication));
+}
+
+fn goodbye(conns: Audience, except: Option<ConnId>, why: &'static str) -> [Publication; 2] {
+    let told = Error::Unauthenticated(why.into()).to_wire(None);
+    [Publication::emit_except(conns.clone(), except, &told), Publication::Disconnect { conns, except }]
 }
 
 impl Outbound for WireError {
@@ -231,23 +256,28 @@ impl Outbound for WireError {
 }
 
 /// Runs for as long as the server: closes what others have ended or time has, and keeps the list of banned networks.
-pub async fn watch(app: std::sync::Arc<App>) {
+pub async fn watch(app: Arc<App>) {
     let mut seen = None;
-    let mut swept = std::time::Instant::now();
+    let mut swept = Instant::now();
     loop {
-        match app.db.read(|reader| state::version(reader, state::ACCESS)).await {
-            Ok(version) if Some(version) != seen || swept.elapsed() >= SWEEP => match look_again(&app).await {
-                Ok(()) => (seen, swept) = (Some(version), std::time::Instant::now()),
+        let is_due = swept.elapsed() >= SWEEP;
+        // Where the database cannot be reached, those who write hear of it.
+        if let Ok(version) = app.db.read(|reader| state::version(reader, state::ACCESS)).await
+            && (Some(version) != seen || is_due)
+        {
+            match look_again(&app, is_due).await {
+                Ok(()) => seen = Some(version),
                 Err(error) => tracing::warn!("sessions and bans could not be looked up: {error}"),
-            },
-            // The database cannot be reached: those who write hear of it.
-            Ok(_) | Err(_) => {}
+            }
+            if is_due {
+                swept = Instant::now();
+            }
         }
         tokio::time::sleep(WATCH).await;
     }
 }
 
-async fn look_again(app: &App) -> Result<()> {
+async fn look_again(app: &App, sweep: bool) -> Result<()> {
     let (at, life) = (app.now(), app.config.session_life);
     let connected = app.hub.sessions();
     let (bans, over) = app
@@ -264,38 +294,30 @@ async fn look_again(app: &App) -> Result<()> {
         .await?;
     app.set_banned_networks(bans.into_iter().map(|ban| (ban.network, ban.until)));
     for id in over {
-        let goodbye = Error::Unauthenticated("This session is over. Sign in again.".into()).to_wire(None);
-        app.publisher.emit(Audience::Session(id), &goodbye).await;
-        app.publisher.publish(vec![crate::hub::Step::Publish(Publication::Disconnect {
-            conns: Audience::Session(id),
-            except: None,
-        })]);
+        let goodbye = goodbye(Audience::Session(id), None, "This session is over. Sign in again.");
+        app.publisher.publish(goodbye.map(Step::Publish).into());
     }
-    forget_the_old(app).await
+    match sweep {
+        true => forget_the_old(app).await,
+        false => Ok(()),
+    }
 }
 
 /// A session with an open connection is in use: its idle time does not run.
-fn is_over_or_gone(
-    reader: &mut Reader,
-    id: SessionId,
-    at: Timestamp,
-    life: crate::config::SessionLife,
-) -> Result<bool> {
+fn is_over_or_gone(reader: &mut Reader, id: SessionId, at: Timestamp, life: SessionLife) -> Result<bool> {
     let idle = Duration::MAX;
     let Some(stored) = sessions::get(reader, id)? else { return Ok(true) };
-    Ok(is_over(&stored.session, at, crate::config::SessionLife { idle, ..life }))
+    Ok(is_over(&stored.session, at, SessionLife { idle, ..life }))
 }
 
-/// Sessions and invitations whose time is over leave the database; those in use are noted as such.
+/// Sessions whose time is over leave the database; those in use are noted as such.
 async fn forget_the_old(app: &App) -> Result<()> {
     let (at, life) = (app.now(), app.config.session_life);
     let connected = app.hub.sessions();
     let stored = app.db.read(sessions::all).await?;
     let in_use = |session: &StoredSession| connected.contains(&session.id);
-    let stale = |session: &StoredSession| at.micros() - session.session.last_seen > TOUCH.as_micros() as i64;
-    let touched: Vec<_> = stored.iter().filter(|s| in_use(s) && stale(s)).map(|s| Some(s.id)).collect();
-    for id in touched {
-        touch(app, id).await;
+    for stored in stored.iter().filter(|stored| in_use(stored) && is_stale(&stored.session, at)) {
+        touch(app, stored.id).await;
     }
     let over: Vec<_> = stored.iter().filter(|s| !in_use(s) && is_over(&s.session, at, life)).map(|s| s.id).collect();
     if over.is_empty() {

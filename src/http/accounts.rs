@@ -12,74 +12,45 @@ use super::{Ok200, Web};
 use crate::chat::accounts::{self, AccountInfo, Credentials, NewAccount};
 use crate::chat::invites::{self, InviteInfo};
 use crate::chat::second_factor::{self, SetUp};
-use crate::chat::sessions::{self, Me, SessionInfo};
+use crate::chat::sessions::{self, Me, SessionInfo, Welcome};
 use crate::config::Config;
 use crate::error::Result;
-use crate::types::{
-    InviteId, NewPassword, Password, PublicKey, Reason, Role, SessionId, Token, UserId, Username, falsy_as_none,
-};
+use crate::types::{InviteId, NewPassword, Password, Reason, Role, SessionId, Token, Username};
 use crate::visitor::{DEVICE_COOKIE, SESSION_COOKIE, Visitor};
 
 /// Days for which a browser is known to have logged in before.
 const DEVICE_DAYS: u64 = 365;
 
-#[derive(Deserialize)]
-pub struct Register {
-    username: Username,
-    password: NewPassword,
-    #[serde(default)]
-    public_key: Option<PublicKey>,
-    #[serde(default, deserialize_with = "falsy_as_none")]
-    invite: Option<Token>,
-}
-
 /// `POST /api/register`
 pub async fn register(
     State(web): State<Web>,
     Visit(visitor): Visit,
-    ApiJson(body): ApiJson<Register>,
+    ApiJson(new): ApiJson<NewAccount>,
 ) -> Result<Response> {
-    let Register { username: name, password, public_key, invite } = body;
-    let new = NewAccount { name, password, public_key, invite };
     let signed_in = accounts::register(&web.app, &visitor, None, new).await?;
     Ok(welcome(&web, &visitor, StatusCode::CREATED, signed_in))
 }
 
-#[derive(Deserialize)]
-pub struct Login {
-    username: Username,
-    password: Password,
-    #[serde(default, deserialize_with = "falsy_as_none")]
-    code: Option<String>,
-}
-
 /// `POST /api/login`
-pub async fn login(State(web): State<Web>, Visit(visitor): Visit, ApiJson(body): ApiJson<Login>) -> Result<Response> {
-    let given = Credentials { name: body.username, password: body.password, code: body.code };
+pub async fn login(
+    State(web): State<Web>,
+    Visit(visitor): Visit,
+    ApiJson(given): ApiJson<Credentials>,
+) -> Result<Response> {
     let signed_in = accounts::login(&web.app, &visitor, None, given).await?;
     Ok(welcome(&web, &visitor, StatusCode::OK, signed_in))
 }
 
-#[derive(Serialize)]
-struct Session {
-    user_id: UserId,
-    username: Username,
-    role: Role,
-    /// For clients without cookies.
-    token: Token,
-}
-
 /// The new session as cookie and in the body, and a mark by which this browser is known at the next login.
 fn welcome(web: &Web, visitor: &Visitor, status: StatusCode, signed_in: sessions::SignedIn) -> Response {
-    let sessions::SignedIn { actor, role, token } = signed_in;
+    let welcome = Welcome::from(signed_in);
     let life = web.app.config.session_life.total.as_secs();
-    let device = accounts::device_stamp(&web.app, actor.user);
+    let device = accounts::device_stamp(&web.app, welcome.user_id);
     let cookies = AppendHeaders([
-        (SET_COOKIE, cookie(&web.app.config, visitor, SESSION_COOKIE, token.as_str(), life)),
+        (SET_COOKIE, cookie(&web.app.config, visitor, SESSION_COOKIE, welcome.token.as_str(), life)),
         (SET_COOKIE, cookie(&web.app.config, visitor, DEVICE_COOKIE, &device, DEVICE_DAYS * 86_400)),
     ]);
-    let session = Session { user_id: actor.user, username: actor.name, role, token };
-    (status, cookies, Ok200(session)).into_response()
+    (status, cookies, Ok200(welcome)).into_response()
 }
 
 /// RFC 6265bis, section 4.1; a life of 0 removes the cookie.
