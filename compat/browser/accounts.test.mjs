@@ -380,6 +380,7 @@ describe('moderation', () => {
     const [alice, bob] = [await scene.joins('alice'), await scene.joins('bob')];
     await bob.say('one');
     await alice.picks('Block bob', 'one');
+    await alice.messageOf('one').waitFor({ state: 'detached' }); // the server has answered
     await alice.page.context().setOffline(true);
     await alice.is('offline');
     await alice.page.context().setOffline(false);
