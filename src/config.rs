@@ -68,6 +68,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("RATELIMIT_ROOM_PASSWORDS", "1/m burst 5", "Wrong group passwords of one person, and from one address"),
     setting("RATELIMIT_REGISTRATIONS", "3/h", "New accounts from one address (those by invitation do not count)"),
     setting("RATELIMIT_ROOMS", "5/h", "New groups of one person"),
+    setting("RATELIMIT_MODERATION", "6/m burst 30", "What one person does as moderator of a group; the server's own moderators are free"),
     setting("MAX_SOCKETS_PER_ACCOUNT", "20", "Connections that one account may have"),
     setting("MAX_SOCKETS_PER_ADDRESS", "100", "Connections that one address may have"),
     setting("JOIN_TIMEOUT", "30", "Seconds after which a connection that has not joined the chat is closed"),
@@ -140,6 +141,7 @@ pub struct Limits {
     pub room_passwords: Rate,
     pub registrations: Rate,
     pub rooms: Rate,
+    pub moderation: Rate,
 }
 
 /// How many connections there may be.
@@ -415,6 +417,7 @@ impl Values {
             room_passwords: rate("RATELIMIT_ROOM_PASSWORDS")?,
             registrations: rate("RATELIMIT_REGISTRATIONS")?,
             rooms: rate("RATELIMIT_ROOMS")?,
+            moderation: rate("RATELIMIT_MODERATION")?,
         };
         Ok(self.switch("RATELIMIT_ENABLED")?.then_some(limits))
     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::types::{ConnId, Identity, Network, RoomId, RoomName, SessionId, UserId};
+use crate::types::{ConnId, Identity, NameKey, Network, RoomId, RoomName, SessionId, UserId};
 
 /// An event that the server sends.
 pub trait Outbound: Serialize {
@@ -23,6 +23,8 @@ pub trait Outbound: Serialize {
 pub enum Audience {
     /// Every connection, also of those who have not joined the chat.
     Everyone,
+    /// Every connection that speaks for somebody.
+    Introduced,
     Room(RoomId),
     Person(Identity),
     Session(SessionId),
@@ -112,8 +114,8 @@ pub trait Fanout: Send + Sync {
     fn is_present(&self, identity: &Identity, user: UserId) -> bool;
     /// The networks that the person's connections come from.
     fn networks_of(&self, identity: &Identity) -> Vec<Network>;
-    /// How many connections the person has.
-    fn connections_of(&self, identity: &Identity) -> usize;
+    /// The guests who have a connection on this node.
+    fn guests(&self) -> Vec<NameKey>;
     /// The sessions that have a connection on this node.
     fn sessions(&self) -> Vec<SessionId>;
     /// The rooms that the connection hears.
@@ -136,8 +138,8 @@ impl Fanout for Nobody {
         Vec::new()
     }
 
-    fn connections_of(&self, _: &Identity) -> usize {
-        0
+    fn guests(&self) -> Vec<NameKey> {
+        Vec::new()
     }
 
     fn sessions(&self) -> Vec<SessionId> {

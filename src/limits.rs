@@ -10,23 +10,30 @@ use std::time::{Duration, Instant};
 
 use crate::config::Limits as Rates;
 use crate::error::{Error, Result};
-use crate::types::{Identity, Network, Rate, RoomId, UserId};
+use crate::types::{Actor, ConnId, Identity, Network, Rate, Role, RoomId, UserId};
 
 /// Buckets that are remembered. Past that, newcomers share one: an attacker with many addresses fills no memory.
 const BUCKETS: usize = 100_000;
 /// People behind one address who may send and make rooms at the same time as if each had their own.
 const CROWD: u32 = 10;
+/// Groups that one may join in the time of one message.
+const PASSAGES: u32 = 4;
+
+/// Devices of one account that may guess at the same time as if each were alone.
+const DEVICES: u32 = 4;
 
 /// What is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Act {
     Send,
     Entrance,
+    Passage,
     SlowMode(RoomId),
     LoginFailure,
     RoomPassword,
     Registration,
     NewRoom,
+    Moderation,
 }
 
 /// Whose bucket it is.
@@ -36,7 +43,10 @@ enum Whose {
     Identity(Identity),
     Network(Network),
     /// A browser in which this account has logged in before.
-    Device(String),
+    Device(UserId, String),
+    /// All of those together: whoever owns an account can make as many as they like.
+    Devices(UserId),
+    Connection(ConnId),
     Newcomers,
 }
 
@@ -65,9 +75,20 @@ impl Limits {
         .map(drop)
     }
 
-    /// One guest coming in: as often as a crowd behind one address may write.
+    /// One person coming in: as often as a crowd behind one address may write.
     pub fn entrance(&self, network: Network) -> Result<()> {
         self.take(Act::Entrance, |rates| vec![(Whose::Network(network), rates.sends.times(CROWD))]).map(drop)
+    }
+
+    /// Somebody joining or leaving a group: a page that comes back joins all of its groups at once.
+    pub fn passage(&self, person: UserId, network: Network) -> Result<()> {
+        self.take(Act::Passage, |rates| {
+            vec![
+                (Whose::Person(person), rates.sends.times(PASSAGES)),
+                (Whose::Network(network), rates.sends.times(CROWD * PASSAGES)),
+            ]
+        })
+        .map(drop)
     }
 
     pub fn new_room(&self, person: UserId, network: Network) -> Result<()> {
@@ -75,6 +96,14 @@ impl Limits {
             vec![(Whose::Person(person), rates.rooms), (Whose::Network(network), rates.rooms.times(CROWD))]
         })
         .map(drop)
+    }
+
+    /// One act of moderation by who is not the server's staff: each makes an entry in the log, and somebody hear of it.
+    pub fn moderation(&self, role: Role, person: UserId) -> Result<()> {
+        match role >= Role::Moderator {
+            true => Ok(()),
+            false => self.take(Act::Moderation, |rates| vec![(Whose::Person(person), rates.moderation)]).map(drop),
+        }
     }
 
     pub fn registration(&self, network: Network) -> Result<Taken> {
@@ -88,19 +117,24 @@ impl Limits {
         })
     }
 
-    /// One try to log in as somebody. A `device` in which that account has logged in before has a bucket of its own, so
-    /// that an attacker elsewhere cannot lock the person out (OWASP, "Slow Down Online Guessing Attacks with Device Cookies").
-    pub fn login(&self, account: Identity, network: Network, device: Option<String>) -> Result<Taken> {
-        self.take(Act::LoginFailure, |rates| match device {
-            Some(device) => vec![(Whose::Device(device), rates.logins)],
+    /// One try to log in as somebody. A device that the account is `known` on has a bucket of its own, so that an attacker
+    /// elsewhere cannot lock the person out (OWASP, "Slow Down Online Guessing Attacks with Device Cookies").
+    pub fn login(&self, account: Identity, network: Network, known: Option<(UserId, String)>) -> Result<Taken> {
+        self.take(Act::LoginFailure, |rates| match known {
+            Some((user, device)) => vec![
+                (Whose::Device(user, device), rates.logins),
+                (Whose::Devices(user), rates.logins.times(DEVICES)),
+            ],
             None => [Whose::Identity(account), Whose::Network(network)].map(|whose| (whose, rates.logins)).into(),
         })
     }
 
-    /// One message each `interval` in a room. No setting turns it off: a moderator has turned it on.
-    pub fn slow_mode(&self, room: RoomId, person: &Identity, interval: Duration) -> Result<()> {
+    /// One message each `interval` in a room, of one person and from one connection: another name makes nobody faster.
+    /// No setting turns it off: a moderator has turned it on.
+    pub fn slow_mode(&self, room: RoomId, actor: &Actor, interval: Duration) -> Result<()> {
         let rate = Rate { interval, burst: 1 };
-        take(&self.buckets, Act::SlowMode(room), vec![(Whose::Identity(person.clone()), rate)]).map(drop)
+        let whose = actor.conn.map(Whose::Connection).into_iter().chain([Whose::Identity(actor.identity.clone())]);
+        take(&self.buckets, Act::SlowMode(room), whose.map(|whose| (whose, rate)).collect()).map(drop)
     }
 
     fn take(&self, act: Act, whose: impl FnOnce(&Rates) -> Vec<(Whose, Rate)>) -> Result<Taken> {
@@ -171,11 +205,13 @@ impl Act {
         match self {
             Self::Send => "send",
             Self::Entrance => "entrance",
+            Self::Passage => "passage",
             Self::SlowMode(_) => "slow_mode",
             Self::LoginFailure => "login",
             Self::RoomPassword => "room_password",
             Self::Registration => "registration",
             Self::NewRoom => "new_room",
+            Self::Moderation => "moderation",
         }
     }
 }
@@ -186,7 +222,14 @@ mod tests {
 
     fn limits(rate: &str) -> Limits {
         let rate: Rate = rate.parse().unwrap();
-        Limits::new(Some(Rates { sends: rate, logins: rate, room_passwords: rate, registrations: rate, rooms: rate }))
+        Limits::new(Some(Rates {
+            sends: rate,
+            logins: rate,
+            room_passwords: rate,
+            registrations: rate,
+            rooms: rate,
+            moderation: rate,
+        }))
     }
 
     fn network(number: u32) -> Network {
@@ -219,10 +262,13 @@ mod tests {
     #[test]
     fn a_known_device_is_not_locked_out_by_others() {
         let limits = limits("1/h burst 1");
-        let victim = Identity::Account(UserId::random());
+        let user = UserId::random();
+        let victim = Identity::Account(user);
         let _guess = limits.login(victim.clone(), network(1), None).unwrap();
         assert!(limits.login(victim.clone(), network(2), None).is_err());
-        assert!(limits.login(victim, network(2), Some("device".into())).is_ok());
+        assert!(limits.login(victim.clone(), network(2), Some((user, "device".into()))).is_ok());
+        let guesses = (0..100).filter(|n| limits.login(victim.clone(), network(2), Some((user, n.to_string()))).is_ok());
+        assert_eq!(guesses.count() as u32, DEVICES - 1, "many devices of one account are one attacker");
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub async fn run(
         None
     });
     started(Started { addr: listener.local_addr()?, owner_invite });
-    let watchers = [tokio::spawn(chat::sessions::watch(app.clone())), tokio::spawn(watch_pressure(app.clone()))];
+    let watchers = [tokio::spawn(chat::watch::watch(app.clone())), tokio::spawn(watch_pressure(app.clone()))];
 
     let (stop, stopping) = oneshot::channel::<()>();
     let service = router.into_make_service_with_connect_info::<Peer>();

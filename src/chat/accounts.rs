@@ -52,7 +52,8 @@ pub async fn register(app: &App, visitor: &Visitor, conn: Option<ConnId>, new: N
         None => Some(app.limits.registration(Network::of(visitor.address))?),
     };
     let key = NameKey::of(&new.name);
-    let at = app.now();
+    let facts = Facts::of(app);
+    let at = facts.at;
     let is_taken = move |reader: &mut Reader| {
         if let Some(hash) = &invite {
             invites::check(reader, hash, at)?;
@@ -76,12 +77,17 @@ pub async fn register(app: &App, visitor: &Visitor, conn: Option<ConnId>, new: N
     let visitor = visitor.clone();
     let (actor, role) = app
         .db
-        .write(Lane::Accounts, move |tx| {
+        .write(Lane::People, move |tx| {
             let role = match invite {
                 Some(hash) => invites::use_up(tx, &hash, at)?,
                 None => Role::Member,
             };
+            refuse_banned_guest(facts, tx, &user.name)?;
             insert(tx, &user, role, password_hash)?;
+            if invite.is_some() {
+                let action = format!("register_by_invitation {}", role.name());
+                audit::note(tx, at, None, &action, Some(&user.name), None, Reason::default());
+            }
             let session = sessions::open(tx, hashes, user.id, &visitor, at)?;
             let guest = Audience::Person(Identity::guest(&user.name));
             sessions::close(tx, guest, conn, "This name belongs to an account now.");
@@ -89,6 +95,12 @@ pub async fn register(app: &App, visitor: &Visitor, conn: Option<ConnId>, new: N
         })
         .await?;
     Ok(SignedIn { actor, role, token })
+}
+
+/// A banned guest does not come back as the account of the same name.
+fn refuse_banned_guest(facts: Facts, reader: &mut Reader, name: &Username) -> Result<()> {
+    let guest = Person { name: name.clone(), identity: Identity::guest(name) };
+    policy::on_server(Action::ManageOneself, facts.of_other(reader, &guest, None)?.0)
 }
 
 /// Stores a new account. Used by the command line as well.
@@ -125,7 +137,8 @@ pub async fn login(app: &App, visitor: &Visitor, conn: Option<ConnId>, given: Cr
     };
     let device = found.as_ref().and_then(|(user, _)| known_device(app, visitor, *user));
     let identity = Identity::Guest(key);
-    let taken = app.limits.login(identity, Network::of(visitor.address), device)?;
+    let known = found.as_ref().map(|(user, _)| *user).zip(device);
+    let taken = app.limits.login(identity, Network::of(visitor.address), known)?;
     let hash = found.as_ref().map(|(_, account)| account.password_hash.clone());
     let verdict = app.passwords.verify(given.password.clone(), hash).await?;
     let Some((user, verified)) = found.filter(|_| verdict != Verdict::Wrong) else {
@@ -146,7 +159,7 @@ pub async fn login(app: &App, visitor: &Visitor, conn: Option<ConnId>, given: Cr
     let visitor = visitor.clone();
     let (actor, role) = app
         .db
-        .write(Lane::Accounts, move |tx| {
+        .write(Lane::People, move |tx| {
             let mut account = account_of(tx, user)?;
             refuse_stale(&account, &verified)?;
             if account.has_second_factor() {
@@ -165,7 +178,7 @@ pub async fn login(app: &App, visitor: &Visitor, conn: Option<ConnId>, given: Cr
 }
 
 /// The password may have been changed while an older one was being checked.
-fn refuse_stale(account: &Account, verified: &Account) -> Result<()> {
+pub(super) fn refuse_stale(account: &Account, verified: &Account) -> Result<()> {
     match account.password_hash == verified.password_hash {
         true => Ok(()),
         false => Err(Error::Unauthenticated("Name or password is wrong.".into())),
@@ -189,7 +202,7 @@ const DEVICE: &str = "device";
 /// The device that the visitor shows, if this account has logged in from it before.
 fn known_device(app: &App, visitor: &Visitor, user: UserId) -> Option<String> {
     let stamp = visitor.device.as_ref()?;
-    app.signer.check_stamp(DEVICE, &user.to_string(), stamp.as_str()).map(|random| format!("{user}|{random}"))
+    app.signer.check_stamp(DEVICE, &user.to_string(), stamp.as_str()).map(str::to_owned)
 }
 
 /// What to give a browser, so that it is known at the next login.
@@ -200,7 +213,8 @@ pub fn device_stamp(app: &App, user: UserId) -> String {
 /// One try at something that only the account's owner can know, by who is signed in: the session is as good as a device.
 pub(super) fn take_own_try(app: &App, actor: &Actor) -> Result<Taken> {
     let name = Identity::Guest(NameKey::of(&actor.name));
-    app.limits.login(name, Network::of(actor.address), actor.session.map(|session| session.to_string()))
+    let known = actor.session.map(|session| (actor.user, session.to_string()));
+    app.limits.login(name, Network::of(actor.address), known)
 }
 
 /// The account, if this is its password; and the try, to be given back when all is done.
@@ -225,7 +239,7 @@ pub async fn change_password(app: &App, actor: &Actor, old: Password, new: NewPa
     let user = actor.user;
     let (facts, actor) = (Facts::of(app), actor.clone());
     app.db
-        .write(Lane::Accounts, move |tx| {
+        .write(Lane::People, move |tx| {
             policy::on_server(Action::ManageOneself, facts.standing(tx, &actor)?)?;
             let account = account_of(tx, user)?;
             refuse_stale(&account, &verified)?;
@@ -273,7 +287,7 @@ pub(super) fn info(user: UserId, account: Account) -> Result<AccountInfo> {
 pub async fn set_role(app: &App, actor: &Actor, name: Username, role: Role, reason: Reason) -> Result<()> {
     let (facts, actor) = (Facts::of(app), actor.clone());
     app.db
-        .write(Lane::Accounts, move |tx| {
+        .write(Lane::People, move |tx| {
             let standing = facts.standing(tx, &actor)?;
             policy::on_server(Action::SetServerRole, standing)?;
             let (user, account) = by_name(tx, &name)?;
@@ -297,14 +311,15 @@ pub(super) fn change_role(
     refuse_last_owner(tx, user, &account, role)?;
     accounts::update(tx, user, &Account { role, ..account.clone() })?;
     invites::revoke_all_of(tx, &account.name)?;
-    audit::note(tx, at, by, &format!("set_role {}", role.name()), Some(&account.name), None, reason)
+    audit::note(tx, at, by, &format!("set_role {}", role.name()), Some(&account.name), None, reason);
+    Ok(())
 }
 
 /// Closes an account to its owner, or opens it again. Its name stays taken.
 pub async fn set_disabled(app: &App, actor: &Actor, name: Username, disabled: bool, reason: Reason) -> Result<()> {
     let (facts, actor) = (Facts::of(app), actor.clone());
     app.db
-        .write(Lane::Accounts, move |tx| {
+        .write(Lane::People, move |tx| {
             let standing = facts.standing(tx, &actor)?;
             policy::on_server(Action::ManageAccounts, standing)?;
             let (user, account) = by_name(tx, &name)?;
@@ -334,7 +349,8 @@ pub(super) fn disable(
         invites::revoke_all_of(tx, &account.name)?;
     }
     let action = if disabled { "disable_account" } else { "enable_account" };
-    audit::note(tx, at, by, action, Some(&account.name), None, reason)
+    audit::note(tx, at, by, action, Some(&account.name), None, reason);
+    Ok(())
 }
 
 pub(super) fn by_name(tx: &mut Tx, name: &Username) -> Result<(UserId, Account)> {

@@ -161,11 +161,11 @@ pub async fn back_up(app: &App, actor: &Actor) -> Result<BackupCreated> {
     let created = BackupCreated { backup_file: name };
     let actor = actor.clone();
     app.db
-        .write(Lane::Accounts, move |tx| {
+        .write(Lane::People, move |tx| {
             if let Some(conn) = actor.conn {
                 tx.publish(Publication::emit(Audience::Conn(conn), &created));
             }
-            audit::note(tx, facts.at, Some(&actor), "backup_database", None, None, Reason::default())?;
+            audit::note(tx, facts.at, Some(&actor), "backup_database", None, None, Reason::default());
             Ok(created)
         })
         .await

@@ -23,7 +23,7 @@ pub(super) fn note(
     target: Option<&Username>,
     room: Option<&RoomName>,
     reason: Reason,
-) -> Result<()> {
+) {
     let entry = Entry {
         at: at.micros(),
         by: by.map(|actor| actor.name.clone()),
@@ -32,7 +32,7 @@ pub(super) fn note(
         room: room.cloned(),
         reason,
     };
-    audit::append(tx, &entry)
+    tx.shared.note(entry);
 }
 
 /// An entry as administrators see it.

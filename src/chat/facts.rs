@@ -52,6 +52,12 @@ impl Facts {
         Ok((standing, there))
     }
 
+    /// Whether nothing has been done to that person in the room.
+    pub fn is_free(&self, reader: &mut Reader, identity: &Identity, room: RoomId) -> Result<bool> {
+        let (_, own) = moderation::sanctions_of(reader, identity, Some(room))?;
+        Ok(own.is_none_or(|sanction| !sanction.mutes(self.at) && !sanction.bans(self.at)))
+    }
+
     fn load(&self, reader: &mut Reader, identity: &Identity, room: Option<RoomId>) -> Result<(Standing, InRoom)> {
         let (server, own) = moderation::sanctions_of(reader, identity, room)?;
         let account = match identity {

@@ -65,7 +65,7 @@ pub async fn create(app: &App, actor: &Actor, role: Role, uses: u32, days: u32) 
     let (facts, actor) = (Facts::of(app), actor.clone());
     let info = app
         .db
-        .write(Lane::Accounts, move |tx| {
+        .write(Lane::People, move |tx| {
             let standing = facts.standing(tx, &actor)?;
             policy::on_server(Action::Invite, standing)?;
             let newcomer =
@@ -78,7 +78,7 @@ pub async fn create(app: &App, actor: &Actor, role: Role, uses: u32, days: u32) 
             let id = InviteId::random();
             invites::insert(tx, id, &invite, &hash)?;
             let action = format!("create_invite {} {uses}", role.name());
-            audit::note(tx, facts.at, Some(&actor), &action, None, None, Reason::default())?;
+            audit::note(tx, facts.at, Some(&actor), &action, None, None, Reason::default());
             info(id, invite)
         })
         .await?;
@@ -102,12 +102,13 @@ pub async fn list(app: &App, actor: &Actor) -> Result<Vec<InviteInfo>> {
 pub async fn revoke(app: &App, actor: &Actor, id: InviteId) -> Result<()> {
     let (facts, actor) = (Facts::of(app), actor.clone());
     app.db
-        .write(Lane::Accounts, move |tx| {
+        .write(Lane::People, move |tx| {
             policy::on_server(Action::Invite, facts.standing(tx, &actor)?)?;
-            match invites::delete(tx, id)? {
-                true => audit::note(tx, facts.at, Some(&actor), "revoke_invite", None, None, Reason::default()),
-                false => Err(Error::NotFound("There is no such invitation.".into())),
+            if !invites::delete(tx, id)? {
+                return Err(Error::NotFound("There is no such invitation.".into()));
             }
+            audit::note(tx, facts.at, Some(&actor), "revoke_invite", None, None, Reason::default());
+            Ok(())
         })
         .await
 }
@@ -129,7 +130,7 @@ pub async fn owner_link(app: &App) -> Result<Option<Token>> {
     let at = app.now();
     let made = app
         .db
-        .write(Lane::Accounts, move |tx| {
+        .write(Lane::People, move |tx| {
             if accounts::all(tx)?.iter().any(|(_, account)| account.role == Role::Owner) {
                 return Ok(false);
             }

@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::hub::{Audience, Outbound, Publication};
 use crate::limits::Limits;
-use crate::store::{Tx, messages, people, rooms};
+use crate::store::{Tx, messages, rooms};
 use crate::types::{Actor, Message, MessageText, Network, Room, RoomName};
 
 impl Outbound for Message {
@@ -50,7 +50,7 @@ pub async fn post(app: &App, actor: &Actor, target: Target, draft: Draft) -> Res
                 at: facts.at,
             };
             let message = messages::insert(tx, &room, new)?;
-            people::count_message(tx, actor.user, facts.at)?;
+            tx.shared.count_message(actor.user, facts.at);
             tx.publish(Publication::emit_of(actor.identity, Audience::Room(room.id), &message));
             Ok(message)
         })
@@ -66,7 +66,7 @@ fn open_room(facts: Facts, tx: &mut Tx, actor: &Actor, target: Target, limits: &
     let (standing, there) = facts.in_room(tx, actor, &room)?;
     policy::in_room(Action::Post, standing, there)?;
     if room.slow_mode > 0 && policy::in_room(Action::SetSlowMode, standing, there).is_err() {
-        limits.slow_mode(room.id, &actor.identity, Duration::from_secs(room.slow_mode.into()))?;
+        limits.slow_mode(room.id, actor, Duration::from_secs(room.slow_mode.into()))?;
     }
     Ok(room)
 }

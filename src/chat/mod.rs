@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod admin;
 pub mod audit;
+pub mod deletion;
 mod facts;
 pub mod invites;
 pub mod messages;
@@ -11,6 +12,8 @@ pub mod operator;
 pub mod people;
 mod policy;
 pub mod reports;
+pub mod room_settings;
 pub mod rooms;
 pub mod second_factor;
 pub mod sessions;
+pub mod watch;

@@ -15,10 +15,11 @@ pub async fn create(app: &App, name: Username, role: Role, password: NewPassword
     let at = app.now();
     let user = User { id: UserId::random(), name, public_key: None, joined_at: at };
     app.db
-        .write(Lane::Accounts, move |tx| {
+        .write(Lane::People, move |tx| {
             insert(tx, &user, role, password_hash)?;
             let action = format!("create_account {}", role.name());
-            audit::note(tx, at, None, &action, Some(&user.name), None, Reason::default())
+            audit::note(tx, at, None, &action, Some(&user.name), None, Reason::default());
+            Ok(())
         })
         .await
 }
@@ -27,7 +28,7 @@ pub async fn set_role(app: &App, name: Username, role: Role) -> Result<()> {
     refuse_guest(role)?;
     let at = app.now();
     app.db
-        .write(Lane::Accounts, move |tx| {
+        .write(Lane::People, move |tx| {
             let (user, account) = by_name(tx, &name)?;
             change_role(tx, at, None, user, account, role, Reason::default())
         })
@@ -39,11 +40,12 @@ pub async fn reset_password(app: &App, name: Username, password: NewPassword) ->
     let password_hash = app.passwords.hash_strong(password, name.clone()).await?;
     let at = app.now();
     app.db
-        .write(Lane::Accounts, move |tx| {
+        .write(Lane::People, move |tx| {
             let (user, account) = by_name(tx, &name)?;
             accounts::update(tx, user, &Account { password_hash, second_factor: None, ..account.clone() })?;
             sessions::end_all(tx, user, None)?;
-            audit::note(tx, at, None, "reset_password", Some(&account.name), None, Reason::default())
+            audit::note(tx, at, None, "reset_password", Some(&account.name), None, Reason::default());
+            Ok(())
         })
         .await
 }
@@ -51,7 +53,7 @@ pub async fn reset_password(app: &App, name: Username, password: NewPassword) ->
 pub async fn set_disabled(app: &App, name: Username, disabled: bool) -> Result<()> {
     let at = app.now();
     app.db
-        .write(Lane::Accounts, move |tx| {
+        .write(Lane::People, move |tx| {
             let (user, account) = by_name(tx, &name)?;
             disable(tx, at, None, user, account, disabled, Reason::default())
         })

@@ -54,15 +54,13 @@ impl Outbound for UserStats {
     const NAME: &'static str = "user_stats";
 }
 
-/// Lets somebody in under a name of their choice, and into the public room. `groups` are those that the connection is
-/// already in under an earlier name: it proved there what was to be proved, so the new person is a member as well.
+/// Lets somebody in under a name of their choice, and into the public room.
 pub async fn enter_as_guest(
     app: &App,
     conn: ConnId,
     address: IpAddr,
     name: Username,
     public_key: Option<PublicKey>,
-    groups: Vec<RoomId>,
 ) -> Result<Actor> {
     policy::enter_as_guest(app.config.guests)?;
     app.pressure.admit_guest()?;
@@ -72,7 +70,7 @@ pub async fn enter_as_guest(
     let identity = Identity::guest(&user.name);
     let actor = Actor { user: user.id, name: user.name.clone(), identity, session: None, conn: Some(conn), address };
     app.db
-        .write(rooms::lane(&RoomName::public()), move |tx| {
+        .write(Lane::People, move |tx| {
             if accounts::find(tx, &NameKey::of(&user.name))?.is_some() {
                 return Err(Error::Conflict(
                     "This name belongs to an account, or looks like one that does. Sign in, or choose another name."
@@ -81,7 +79,6 @@ pub async fn enter_as_guest(
             }
             let public = public_to_enter(facts, tx, &actor)?;
             people::insert(tx, &user)?;
-            bring_along(facts, tx, &actor, conn, groups)?;
             enter_public(tx, &actor, conn, public, None)?;
             Ok(actor)
         })
@@ -94,7 +91,7 @@ pub async fn enter(app: &App, actor: &Actor, conn: ConnId) -> Result<()> {
     let actor = actor.clone();
     let facts = Facts::of(app);
     app.db
-        .write(rooms::lane(&RoomName::public()), move |tx| {
+        .write(Lane::People, move |tx| {
             let public = public_to_enter(facts, tx, &actor)?;
             let member_of = rooms::of_member(tx, actor.user)?.into_iter().map(|room| room.name).collect();
             enter_public(tx, &actor, conn, public, Some(member_of))
@@ -140,16 +137,11 @@ fn identify(tx: &mut Tx, actor: &Actor, conn: ConnId) -> Result<HashSet<Identity
 }
 
 /// Makes a connection speak for an account without a word to anybody. With `listen` it hears the public room and the
-/// account's groups; `groups` are those that it was in before, as somebody else.
-pub async fn introduce(app: &App, actor: &Actor, conn: ConnId, groups: Vec<RoomId>, listen: bool) -> Result<()> {
-    let limit = app.config.socket_limits.map_or(usize::MAX, |limits| limits.per_account);
-    if app.hub.connections_of(&actor.identity) >= limit {
-        return Err(Error::TooMany { retry_ms: 60_000 });
-    }
+/// account's groups.
+pub async fn introduce(app: &App, actor: &Actor, conn: ConnId, listen: bool) -> Result<()> {
     let (facts, actor) = (Facts::of(app), actor.clone());
     app.db
-        .write(rooms::lane(&RoomName::public()), move |tx| {
-            bring_along(facts, tx, &actor, conn, groups)?;
+        .write(Lane::People, move |tx| {
             identify(tx, &actor, conn)?;
             if listen {
                 let own = rooms::of_member(tx, actor.user)?;
@@ -165,15 +157,26 @@ pub async fn introduce(app: &App, actor: &Actor, conn: ConnId, groups: Vec<RoomI
         .await
 }
 
-/// Makes somebody a member of the groups that their connection is in already, apart from those that have banned them.
-fn bring_along(facts: Facts, tx: &mut Tx, actor: &Actor, conn: ConnId, groups: Vec<RoomId>) -> Result<()> {
-    for group in groups {
-        let Some(room) = rooms::by_id(tx, group)? else { continue };
-        let (standing, there) = facts.in_room(tx, actor, &room)?;
-        match policy::in_room(Action::JoinRoom, standing, there) {
-            Ok(()) => rooms::add_member(tx, group, actor.user, &actor.name, facts.at, RoomRole::Member)?,
-            Err(_) => tx.publish(Publication::Leave { conns: Audience::Conn(conn), room: group }),
+/// Makes somebody a member of the groups that their connection is in already, under an earlier name: it proved there what
+/// was to be proved. Not of those that have banned either of the two, or in which the earlier one has no voice.
+pub async fn bring_along(app: &App, before: &Actor, actor: &Actor, conn: ConnId) -> Result<()> {
+    let facts = Facts::of(app);
+    for (group, name) in app.hub.rooms_of(conn) {
+        if group == RoomId::PUBLIC {
+            continue;
         }
+        let (before, actor) = (before.identity.clone(), actor.clone());
+        app.db
+            .write(rooms::lane(&name), move |tx| {
+                let Some(room) = rooms::by_id(tx, group)? else { return Ok(()) };
+                let (standing, there) = facts.in_room(tx, &actor, &room)?;
+                match policy::in_room(Action::JoinRoom, standing, there).is_ok() && facts.is_free(tx, &before, group)? {
+                    true => rooms::add_member(tx, group, actor.user, &actor.name, facts.at, RoomRole::Member)?,
+                    false => tx.publish(Publication::Leave { conns: Audience::Conn(conn), room: group }),
+                }
+                Ok(())
+            })
+            .await?;
     }
     Ok(())
 }
@@ -214,7 +217,7 @@ pub async fn block(app: &App, actor: &Actor, name: Username) -> Result<()> {
     let actor = actor.clone();
     let facts = Facts::of(app);
     app.db
-        .write(Lane::Accounts, move |tx| {
+        .write(Lane::People, move |tx| {
             policy::on_server(Action::ManageOneself, facts.standing(tx, &actor)?)?;
             let whom = find_person(tx, &name)?;
             if whom.identity == actor.identity {
@@ -239,7 +242,7 @@ pub async fn unblock(app: &App, actor: &Actor, name: Username) -> Result<bool> {
     let actor = actor.clone();
     let facts = Facts::of(app);
     app.db
-        .write(Lane::Accounts, move |tx| {
+        .write(Lane::People, move |tx| {
             policy::on_server(Action::ManageOneself, facts.standing(tx, &actor)?)?;
             let key = NameKey::of(&name);
             let blocks = people::blocks(tx, actor.user)?;
@@ -294,7 +297,7 @@ pub async fn mute_room(app: &App, actor: &Actor, name: RoomName, muted: bool) ->
     let actor = actor.clone();
     let facts = Facts::of(app);
     app.db
-        .write(Lane::Accounts, move |tx| {
+        .write(Lane::People, move |tx| {
             let room = any_room(tx, &name)?;
             let (standing, there) = facts.in_room(tx, &actor, &room)?;
             policy::in_room(Action::ReadRoom, standing, there)?;

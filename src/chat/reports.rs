@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::audit;
 use super::facts::Facts;
-use super::moderation::{FoundMessage, find_message};
+use super::deletion::{FoundMessage, find_message};
 use super::policy::{self, Action};
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -18,14 +18,17 @@ pub async fn report(app: &App, actor: &Actor, id: MessageId, reason: Reason) -> 
     app.limits.send(actor.user, Network::of(actor.address))?;
     let (facts, actor) = (Facts::of(app), actor.clone());
     app.db
-        .write(Lane::Accounts, move |tx| {
+        .write(Lane::People, move |tx| {
             let FoundMessage { room, written, standing, there } = find_message(facts, tx, &actor, id)?;
             policy::in_room(Action::Report, standing, there)?;
             let message = serde_json::to_value(&written.message).map_err(Error::internal)?;
             let report =
-                Report { message, room: room.name, by: actor.name, reason, at: facts.at.micros(), resolved: None };
-            let id = ReportId::random();
-            reports::set(tx, id, &report)?;
+                Report { message, room: room.name, by: actor.name.clone(), reason, at: facts.at.micros(), resolved: None };
+            let id = reports::id_of(tx, &actor.identity, id)?;
+            // Who complains twice is heard once; about the same message anew when somebody has dealt with it.
+            if reports::get(tx, id)?.is_none_or(|earlier| earlier.resolved.is_some()) {
+                reports::set(tx, id, &report)?;
+            }
             Ok(id)
         })
         .await
@@ -50,14 +53,19 @@ pub struct ResolutionInfo {
     pub at: Timestamp,
 }
 
-/// The reports that nobody has dealt with, the oldest first; with `all` the others too.
+/// Reports that one answer holds.
+const PAGE: usize = 100;
+
+/// The oldest reports that nobody has dealt with; with `all` the newest ones, the others too. Always in their order.
 pub async fn list(app: &App, actor: &Actor, all: bool) -> Result<Vec<ReportInfo>> {
     let (facts, actor) = (Facts::of(app), actor.clone());
     app.db
         .read(move |reader| {
             policy::on_server(Action::ResolveReports, facts.standing(reader, &actor)?)?;
-            let reports = reports::all(reader)?.into_iter().filter(|(_, report)| all || report.resolved.is_none());
-            reports.map(|(id, report)| shown(id, report)).collect()
+            let mut reports = reports::all(reader)?;
+            reports.retain(|(_, report)| all || report.resolved.is_none());
+            let skipped = if all { reports.len().saturating_sub(PAGE) } else { 0 };
+            reports.into_iter().skip(skipped).take(PAGE).map(|(id, report)| shown(id, report)).collect()
         })
         .await
 }
@@ -81,7 +89,7 @@ fn shown(id: ReportId, report: Report) -> Result<ReportInfo> {
 pub async fn resolve(app: &App, actor: &Actor, id: ReportId, note: Reason) -> Result<()> {
     let (facts, actor) = (Facts::of(app), actor.clone());
     app.db
-        .write(Lane::Accounts, move |tx| {
+        .write(Lane::People, move |tx| {
             policy::on_server(Action::ResolveReports, facts.standing(tx, &actor)?)?;
             let report = reports::get(tx, id)?.ok_or_else(|| Error::NotFound("There is no such report.".into()))?;
             if report.resolved.is_some() {
@@ -91,7 +99,8 @@ pub async fn resolve(app: &App, actor: &Actor, id: ReportId, note: Reason) -> Re
             let room = report.room.clone();
             let resolved = Some(Resolution { by: actor.name.clone(), note: note.clone(), at: facts.at.micros() });
             reports::set(tx, id, &Report { resolved, ..report })?;
-            audit::note(tx, facts.at, Some(&actor), "resolve_report", author.as_ref(), Some(&room), note)
+            audit::note(tx, facts.at, Some(&actor), "resolve_report", author.as_ref(), Some(&room), note);
+            Ok(())
         })
         .await
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::facts::{Facts, hidden_from};
-use super::moderation::pass_on;
+use super::room_settings::pass_on;
 use super::people::RECENT;
 use super::policy::{self, Action};
 use crate::app::App;
@@ -87,7 +87,7 @@ pub async fn create(app: &App, actor: &Actor, name: RoomName, password: Option<P
     app.db
         .read(move |reader| {
             policy::on_server(Action::CreateGroup, facts.standing(reader, &who)?)?;
-            if rooms::find(reader, &wanted)?.is_some() { Err(taken()) } else { Ok(()) }
+            if rooms::is_taken(reader, &wanted)? { Err(taken()) } else { Ok(()) }
         })
         .await?;
     app.limits.new_room(actor.user, Network::of(actor.address))?;
@@ -96,12 +96,14 @@ pub async fn create(app: &App, actor: &Actor, name: RoomName, password: Option<P
         None => None,
     };
     let actor = actor.clone();
+    // As the original, which tells those too who have not come in yet; where guests may not, strangers learn nothing.
+    let audience = if app.config.guests { Audience::Everyone } else { Audience::Introduced };
     let created_at = facts.at;
     let creator = Some(actor.name.clone());
     let room = Room { id: RoomId::random(), name, creator, created_at, password_hash, slow_mode: 0 };
     // One lane for all new groups: people see the list grow in one order.
     app.db
-        .write(Lane::Accounts, move |tx| {
+        .write(Lane::People, move |tx| {
             policy::on_server(Action::CreateGroup, facts.standing(tx, &actor)?)?;
             rooms::insert(tx, &room)?;
             rooms::add_member(tx, room.id, actor.user, &actor.name, created_at, RoomRole::Owner)?;
@@ -111,7 +113,7 @@ pub async fn create(app: &App, actor: &Actor, name: RoomName, password: Option<P
                 tx.publish(Publication::Join { conn, room: room.id, name: room.name.clone() });
                 tx.publish(Publication::emit(Audience::Conn(conn), &created));
             }
-            tx.publish(Publication::emit(Audience::Everyone, &list));
+            tx.publish(Publication::emit(audience, &list));
             Ok(room)
         })
         .await
@@ -121,6 +123,7 @@ pub async fn create(app: &App, actor: &Actor, name: RoomName, password: Option<P
 /// a claim; an account's membership is known.
 pub async fn join(app: &App, actor: &Actor, name: RoomName, password: Option<Password>) -> Result<Room> {
     let unknown = || Error::NotFound("Failed to join group. Check password.".into());
+    app.limits.passage(actor.user, Network::of(actor.address))?;
     let facts = Facts::of(app);
     let (room, is_known) = {
         let (who, name) = (actor.clone(), name.clone());
@@ -174,6 +177,7 @@ async fn try_password(app: &App, actor: &Actor, hash: &str, password: Password) 
 
 /// Leaves a group. Whoever is not in it has nothing to leave: that is no error.
 pub async fn leave(app: &App, actor: &Actor, name: RoomName) -> Result<Option<RoomId>> {
+    app.limits.passage(actor.user, Network::of(actor.address))?;
     let actor = actor.clone();
     let hub = app.hub.clone();
     app.db

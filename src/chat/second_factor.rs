@@ -6,7 +6,7 @@ use serde::Serialize;
 use subtle::ConstantTimeEq;
 use totp_rs::{Builder, Secret, Totp};
 
-use super::accounts::{check_own_password, take_own_try};
+use super::accounts::{check_own_password, refuse_stale, take_own_try};
 use super::facts::{Facts, account_of};
 use super::policy::{self, Action};
 use super::{audit, sessions};
@@ -40,10 +40,12 @@ pub(super) fn code_needed() -> Error {
 /// Begins: a new secret that is not asked for before [`confirm`]. The password is asked for again: a second factor set up
 /// at an unwatched screen would lock the owner out.
 pub async fn set_up(app: &App, actor: &Actor, password: Password) -> Result<SetUp> {
-    check_password(app, actor, password).await?;
+    let (verified, taken) = check_own_password(app, actor, password).await?.ok_or_else(wrong_password)?;
+    taken.give_back();
     let secret = Secret::from(random_bytes::<20>()).to_base32();
     let stored = secret.clone();
     let account = change(app, actor, move |account| {
+        refuse_stale(account, &verified)?;
         if account.has_second_factor() {
             return Err(Error::Conflict("There is a second factor already. Remove it first.".into()));
         }
@@ -81,15 +83,25 @@ pub async fn confirm(app: &App, actor: &Actor, code: String) -> Result<Vec<Strin
     Ok(codes)
 }
 
-/// Removes the second factor.
-pub async fn remove(app: &App, actor: &Actor, password: Password) -> Result<()> {
-    check_password(app, actor, password).await?;
-    change(app, actor, |account| {
+/// Removes the second factor: who does it has both.
+pub async fn remove(app: &App, actor: &Actor, password: Password, code: Option<String>) -> Result<()> {
+    let (verified, taken) = check_own_password(app, actor, password).await?.ok_or_else(wrong_password)?;
+    if verified.has_second_factor() && code.is_none() {
+        taken.give_back();
+        return Err(code_needed());
+    }
+    let (signer, at) = (app.signer.clone(), app.now());
+    change(app, actor, move |account| {
+        refuse_stale(account, &verified)?;
+        if account.has_second_factor() {
+            spend(&signer, account, code.as_deref().unwrap_or_default(), at)?;
+        }
         account.second_factor = None;
         Ok(())
     })
-    .await
-    .map(drop)
+    .await?;
+    taken.give_back();
+    Ok(())
 }
 
 /// Checks a code of the app or a recovery code, and notes that it is used: neither is good twice.
@@ -119,7 +131,7 @@ async fn change(
 ) -> Result<Account> {
     let (facts, actor) = (Facts::of(app), actor.clone());
     app.db
-        .write(Lane::Accounts, move |tx| {
+        .write(Lane::People, move |tx| {
             policy::on_server(Action::ManageOneself, facts.standing(tx, &actor)?)?;
             let mut account = account_of(tx, actor.user)?;
             let before = account.has_second_factor();
@@ -129,18 +141,15 @@ async fn change(
                 let action = if before { "remove_second_factor" } else { "set_up_second_factor" };
                 // The others were opened without it, or by who must not go on.
                 sessions::end_all(tx, actor.user, actor.session)?;
-                audit::note(tx, facts.at, Some(&actor), action, Some(&account.name), None, Reason::default())?;
+                audit::note(tx, facts.at, Some(&actor), action, Some(&account.name), None, Reason::default());
             }
             Ok(account)
         })
         .await
 }
 
-async fn check_password(app: &App, actor: &Actor, password: Password) -> Result<()> {
-    let wrong = || Error::invalid("password", "The password is wrong.");
-    let (_, taken) = check_own_password(app, actor, password).await?.ok_or_else(wrong)?;
-    taken.give_back();
-    Ok(())
+fn wrong_password() -> Error {
+    Error::invalid("password", "The password is wrong.")
 }
 
 fn totp(secret: &str) -> Result<Totp> {

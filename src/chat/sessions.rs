@@ -1,8 +1,7 @@
 //! Sessions: who is signed in, from where, and the end of it.
 
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -11,21 +10,19 @@ use super::policy::{self, Action};
 use crate::app::App;
 use crate::config::SessionLife;
 use crate::error::{Error, Result, WireError};
-use crate::hub::{Audience, Outbound, Publication, Step};
+use crate::hub::{Audience, Outbound, Publication};
 use crate::store::people::timestamp;
 use crate::store::sessions::{self, Session, StoredSession};
-use crate::store::{Lane, Reader, Tx, moderation, state};
+use crate::store::{Lane, Tx, state};
 use crate::types::{Actor, ConnId, Identity, Network, Role, SessionId, Timestamp, Token, UserId, Username};
 use crate::visitor::Visitor;
 
 /// What a session's token is hashed for.
 const TOKEN: &str = "session";
+/// Sessions of one account. The oldest make room for new ones.
+const MOST_SESSIONS: usize = 100;
 /// A session's last visit is written down when it is this much later than what stands there.
 const TOUCH: Duration = Duration::from_secs(600);
-/// How often the server looks for what other nodes, or its own command line, have ended.
-const WATCH: Duration = Duration::from_millis(500);
-/// How often it looks for sessions whose time is over.
-const SWEEP: Duration = Duration::from_secs(60);
 
 /// Somebody who has just signed in.
 pub struct SignedIn {
@@ -68,6 +65,8 @@ pub(super) fn open(tx: &mut Tx, hashes: Hashes, user: UserId, visitor: &Visitor,
     {
         end_these(tx, &[stored.id], None)?;
     }
+    let oldest = sessions::of_user(tx, user)?.into_iter().skip(MOST_SESSIONS - 1).map(|stored| stored.id);
+    end_these(tx, &oldest.collect::<Vec<_>>(), None)?;
     let session = Session {
         created_at: at.micros(),
         last_seen: at.micros(),
@@ -130,9 +129,9 @@ pub async fn authenticate(app: &App, token: &Token, address: IpAddr) -> Result<O
 }
 
 /// Notes that the session was used. Whether that is written down changes nothing for who uses it.
-async fn touch(app: &App, id: SessionId) {
+pub(super) async fn touch(app: &App, id: SessionId) {
     let at = app.now().micros();
-    let written = app.db.write(Lane::Accounts, move |tx| {
+    let written = app.db.write(Lane::People, move |tx| {
         if let Some(stored) = sessions::get(tx, id)? {
             sessions::update(tx, id, &Session { last_seen: at, ..stored.session })?;
         }
@@ -144,11 +143,11 @@ async fn touch(app: &App, id: SessionId) {
 }
 
 /// Whether its last visit is to be written down again.
-fn is_stale(session: &Session, at: Timestamp) -> bool {
+pub(super) fn is_stale(session: &Session, at: Timestamp) -> bool {
     at.micros() - session.last_seen > TOUCH.as_micros() as i64
 }
 
-fn is_over(session: &Session, at: Timestamp, life: SessionLife) -> bool {
+pub(super) fn is_over(session: &Session, at: Timestamp, life: SessionLife) -> bool {
     let since = |then: i64| Duration::from_micros(at.micros().saturating_sub(then).max(0) as u64);
     since(session.created_at) >= life.total || since(session.last_seen) >= life.idle
 }
@@ -186,7 +185,7 @@ fn info(stored: StoredSession, current: Option<SessionId>) -> Result<SessionInfo
 pub async fn end(app: &App, actor: &Actor, id: SessionId) -> Result<()> {
     let actor = actor.clone();
     app.db
-        .write(Lane::Accounts, move |tx| {
+        .write(Lane::People, move |tx| {
             // Somebody else's session is none of theirs to know about.
             if sessions::get(tx, id)?.is_none_or(|stored| stored.user != actor.user) {
                 return Err(Error::NotFound("There is no such session.".into()));
@@ -199,7 +198,7 @@ pub async fn end(app: &App, actor: &Actor, id: SessionId) -> Result<()> {
 /// Ends all of one's own sessions but the one that asks. How many there were.
 pub async fn end_others(app: &App, actor: &Actor) -> Result<usize> {
     let actor = actor.clone();
-    app.db.write(Lane::Accounts, move |tx| end_all(tx, actor.user, actor.session)).await
+    app.db.write(Lane::People, move |tx| end_all(tx, actor.user, actor.session)).await
 }
 
 /// Signs out: ends the session; the connection that asks stays, as nobody's.
@@ -209,7 +208,7 @@ pub async fn sign_out(app: &App, actor: &Actor) -> Result<()> {
         super::rooms::disconnected(app, &actor, app.hub.rooms_of(conn));
     }
     app.db
-        .write(Lane::Accounts, move |tx| {
+        .write(Lane::People, move |tx| {
             if let Some(conn) = actor.conn {
                 tx.publish(Publication::Forget { conn });
             }
@@ -246,91 +245,13 @@ pub(super) fn close(tx: &mut Tx, conns: Audience, except: Option<ConnId>, why: &
     goodbye(conns, except, why).into_iter().for_each(|publication| tx.publish(publication));
 }
 
-fn goodbye(conns: Audience, except: Option<ConnId>, why: &'static str) -> [Publication; 2] {
+pub(super) fn goodbye(conns: Audience, except: Option<ConnId>, why: &'static str) -> [Publication; 2] {
     let told = Error::Unauthenticated(why.into()).to_wire(None);
     [Publication::emit_except(conns.clone(), except, &told), Publication::Disconnect { conns, except }]
 }
 
 impl Outbound for WireError {
     const NAME: &'static str = "error";
-}
-
-/// Runs for as long as the server: closes what others have ended or time has, and keeps the list of banned networks.
-pub async fn watch(app: Arc<App>) {
-    let mut seen = None;
-    let mut swept = Instant::now();
-    loop {
-        let is_due = swept.elapsed() >= SWEEP;
-        // Where the database cannot be reached, those who write hear of it.
-        if let Ok(version) = app.db.read(|reader| state::version(reader, state::ACCESS)).await
-            && (Some(version) != seen || is_due)
-        {
-            match look_again(&app, is_due).await {
-                Ok(()) => seen = Some(version),
-                Err(error) => tracing::warn!("sessions and bans could not be looked up: {error}"),
-            }
-            if is_due {
-                swept = Instant::now();
-            }
-        }
-        tokio::time::sleep(WATCH).await;
-    }
-}
-
-async fn look_again(app: &App, sweep: bool) -> Result<()> {
-    let (at, life) = (app.now(), app.config.session_life);
-    let connected = app.hub.sessions();
-    let (bans, over) = app
-        .db
-        .read(move |reader| {
-            let mut over = Vec::new();
-            for id in connected {
-                if is_over_or_gone(reader, id, at, life)? {
-                    over.push(id);
-                }
-            }
-            Ok((moderation::address_bans(reader)?, over))
-        })
-        .await?;
-    app.set_banned_networks(bans.into_iter().map(|ban| (ban.network, ban.until)));
-    for id in over {
-        let goodbye = goodbye(Audience::Session(id), None, "This session is over. Sign in again.");
-        app.publisher.publish(goodbye.map(Step::Publish).into());
-    }
-    match sweep {
-        true => forget_the_old(app).await,
-        false => Ok(()),
-    }
-}
-
-/// A session with an open connection is in use: its idle time does not run.
-fn is_over_or_gone(reader: &mut Reader, id: SessionId, at: Timestamp, life: SessionLife) -> Result<bool> {
-    let idle = Duration::MAX;
-    let Some(stored) = sessions::get(reader, id)? else { return Ok(true) };
-    Ok(is_over(&stored.session, at, SessionLife { idle, ..life }))
-}
-
-/// Sessions whose time is over leave the database; those in use are noted as such.
-async fn forget_the_old(app: &App) -> Result<()> {
-    let (at, life) = (app.now(), app.config.session_life);
-    let connected = app.hub.sessions();
-    let stored = app.db.read(sessions::all).await?;
-    let in_use = |session: &StoredSession| connected.contains(&session.id);
-    for stored in stored.iter().filter(|stored| in_use(stored) && is_stale(&stored.session, at)) {
-        touch(app, stored.id).await;
-    }
-    let over: Vec<_> = stored.iter().filter(|s| !in_use(s) && is_over(&s.session, at, life)).map(|s| s.id).collect();
-    if over.is_empty() {
-        return Ok(());
-    }
-    app.db
-        .write(Lane::Accounts, move |tx| {
-            for id in over {
-                sessions::delete(tx, id)?;
-            }
-            Ok(())
-        })
-        .await
 }
 
 /// Whether nobody may come in from there now.

@@ -15,7 +15,7 @@ use crate::chat::second_factor::{self, SetUp};
 use crate::chat::sessions::{self, Me, SessionInfo, Welcome};
 use crate::config::Config;
 use crate::error::Result;
-use crate::types::{InviteId, NewPassword, Password, Reason, Role, SessionId, Token, Username};
+use crate::types::{InviteId, NewPassword, Password, Reason, Role, SessionId, Token, Username, falsy_as_none};
 use crate::visitor::{DEVICE_COOKIE, SESSION_COOKIE, Visitor};
 
 /// Days for which a browser is known to have logged in before.
@@ -156,13 +156,20 @@ pub async fn confirm_second_factor(
     Ok(Ok200(RecoveryCodes { recovery_codes }))
 }
 
+#[derive(Deserialize)]
+pub struct WithBoth {
+    password: Password,
+    #[serde(default, deserialize_with = "falsy_as_none")]
+    code: Option<String>,
+}
+
 /// `POST /api/second-factor/remove`
 pub async fn remove_second_factor(
     State(web): State<Web>,
     SignedIn(actor): SignedIn,
-    ApiJson(body): ApiJson<WithPassword>,
+    ApiJson(body): ApiJson<WithBoth>,
 ) -> Result<Ok200<Done>> {
-    second_factor::remove(&web.app, &actor, body.password).await?;
+    second_factor::remove(&web.app, &actor, body.password, body.code).await?;
     Ok(Ok200(Done {}))
 }
 

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::{BODY_LIMIT, Web};
 use crate::app::App;
+use crate::config::AllowedOrigins;
 use crate::chat::sessions;
 use crate::decode::{malformed, object};
 use crate::error::{Error, Result};
@@ -64,7 +65,10 @@ async fn refuse_forged(app: &App, visitor: &Visitor, request: Request) -> Result
     }
     let shown = headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let (request, in_form) = match is_of_type(headers, "application/x-www-form-urlencoded") {
-        true => form_to_json(request).await?,
+        true => {
+            refuse_foreign_form(app, headers)?;
+            form_to_json(request).await?
+        }
         false => (request, None),
     };
     let is_ours = |token: &String| app.signer.check_stamp(CSRF, bound_to(visitor.token.as_ref()), token).is_some();
@@ -74,6 +78,16 @@ async fn refuse_forged(app: &App, visitor: &Visitor, request: Request) -> Result
             "Send JSON (Content-Type: application/json), or the page's csrf_token with the form or as X-CSRFToken."
                 .into(),
         )),
+    }
+}
+
+/// Any site can send a form. Where CORS_ALLOWED_ORIGINS is `*`, they are taken from our own pages alone: nobody is to be
+/// signed in, as somebody else, by a page that they came upon.
+fn refuse_foreign_form(app: &App, headers: &HeaderMap) -> Result<()> {
+    let own = AllowedOrigins::List(Vec::new());
+    match app.config.allowed_origins == AllowedOrigins::Any && !origin_is_allowed(&own, headers) {
+        true => Err(Error::Forbidden("Forms are taken from this server's own pages alone. Send JSON.".into())),
+        false => Ok(()),
     }
 }
 

@@ -34,8 +34,11 @@ impl Event for Credentials {
 
 /// From here on the connection is the account's. It keeps the groups that it was in, and hears those of the account.
 async fn sign_in(context: &mut Context<'_>, signed_in: SignedIn) -> Result<Welcome> {
-    people::introduce(context.app, &signed_in.actor, context.conn, context.groups(), true).await?;
-    context.session.actor = Some(signed_in.actor.clone());
+    let (app, conn) = (context.app, context.conn);
+    people::introduce(app, &signed_in.actor, conn, true).await?;
+    if let Some(before) = context.session.actor.replace(signed_in.actor.clone()) {
+        people::bring_along(app, &before, &signed_in.actor, conn).await?;
+    }
     Ok(signed_in.into())
 }
 

@@ -26,7 +26,7 @@ use crate::app::App;
 use crate::chat;
 use crate::error::{Error, Result, WireError};
 use crate::hub::Outbound;
-use crate::types::{Actor, ConnId, Network, RoomId};
+use crate::types::{Actor, ConnId, Network};
 use crate::visitor::Visitor;
 
 /// Events of one connection that may wait. Past that the answer is `too_many`.
@@ -63,11 +63,6 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// The groups that the connection hears.
-    pub fn groups(&self) -> Vec<RoomId> {
-        self.app.hub.rooms_of(self.conn).into_keys().filter(|room| *room != RoomId::PUBLIC).collect()
-    }
-
     pub fn actor(&self) -> Result<&Actor> {
         self.session.actor.as_ref().ok_or_else(Error::not_joined)
     }
@@ -281,7 +276,7 @@ impl Connection {
 
     /// Makes the connection speak for the account that its handshake named, or ends it, saying why.
     async fn begin(&self, session: &mut Session, socket: &SocketRef, actor: Actor, listen: bool) {
-        match chat::people::introduce(&self.pipeline.app, &actor, self.id, Vec::new(), listen).await {
+        match chat::people::introduce(&self.pipeline.app, &actor, self.id, listen).await {
             Ok(()) => session.actor = Some(actor),
             Err(error) => {
                 // Whoever has gone meanwhile need not be told.

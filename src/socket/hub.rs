@@ -18,9 +18,12 @@ use socketioxide::{SendError, SocketError, SocketIo, TransportType};
 use tower::ServiceExt;
 
 use super::registry::{Listener, Registry};
-use crate::hub::{Audience, Fanout, Publication};
+use super::seats::Seats;
+use crate::config::SocketLimits;
+use crate::error::{Error, WireError};
+use crate::hub::{Audience, Ear, Fanout, Outbound, Publication};
 use crate::listener::CutSwitch;
-use crate::types::{ConnId, Identity, Network, RoomId, RoomName, SessionId, UserId};
+use crate::types::{ConnId, Identity, NameKey, Network, RoomId, RoomName, SessionId, UserId};
 
 /// What answers `/socket.io/`.
 pub type Service = SocketIoService<Router>;
@@ -34,11 +37,15 @@ pub struct SocketHub {
     registry: Mutex<Registry>,
     /// The connections of websockets, by session.
     switches: Mutex<HashMap<Sid, Weak<CutSwitch>>>,
+    /// Connections that one account may have.
+    per_account: usize,
+    pub seats: Seats,
 }
 
 impl SocketHub {
-    pub fn new(io: SocketIo, service: Service) -> Self {
-        Self { io, service, registry: Mutex::default(), switches: Mutex::default() }
+    pub fn new(io: SocketIo, service: Service, limits: Option<SocketLimits>) -> Self {
+        let per_account = limits.map_or(usize::MAX, |limits| limits.per_account);
+        Self { io, service, registry: Mutex::default(), switches: Mutex::default(), per_account, seats: Seats::default() }
     }
 
     /// Takes a connection in: from here on it can be spoken to.
@@ -46,9 +53,19 @@ impl SocketHub {
         self.registry().add(conn, socket, network);
     }
 
-    /// Connections that come from there.
-    pub fn count_from(&self, network: Network) -> usize {
-        self.registry().count_from(network)
+    /// Lets a connection speak for a person, unless they have as many as one may have: then it is sent away.
+    fn identify(&self, conn: ConnId, ear: Ear) {
+        let mut registry = self.registry();
+        let limit = if ear.identity.is_guest() { usize::MAX } else { self.per_account };
+        if registry.count_of(&ear.identity) < limit || registry.speaks_for(conn, &ear.identity) {
+            return registry.identify(conn, Some(ear));
+        }
+        let Some(listener) = registry.conn(conn) else { return };
+        registry.remove(conn);
+        drop(registry);
+        // Whoever has gone meanwhile need not be told.
+        let _ = listener.socket.emit(WireError::NAME, &Error::TooMany { retry_ms: 60_000 }.to_wire(None));
+        let _ = listener.socket.clone().disconnect();
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -137,6 +154,9 @@ impl SocketHub {
         let registry = self.registry();
         match conns {
             Audience::Everyone => registry.everyone().values().cloned().collect(),
+            Audience::Introduced => {
+                registry.everyone().values().filter(|listener| listener.is_introduced()).cloned().collect()
+            }
             Audience::Room(room) => registry.in_room(*room).values().cloned().collect(),
             Audience::Person(identity) => registry.of_person(identity),
             Audience::Session(session) => registry.of_session(*session),
@@ -180,7 +200,7 @@ impl Fanout for SocketHub {
                 let mut registry = self.registry();
                 listeners.iter().for_each(|listener| registry.leave(listener.conn, room));
             }
-            Publication::Identify { conn, ear } => self.registry().identify(conn, Some(ear)),
+            Publication::Identify { conn, ear } => self.identify(conn, ear),
             Publication::Forget { conn } => {
                 let mut registry = self.registry();
                 registry.leave_all(conn);
@@ -208,8 +228,8 @@ impl Fanout for SocketHub {
         networks
     }
 
-    fn connections_of(&self, identity: &Identity) -> usize {
-        self.registry().of_person(identity).len()
+    fn guests(&self) -> Vec<NameKey> {
+        self.registry().guests()
     }
 
     fn sessions(&self) -> Vec<SessionId> {

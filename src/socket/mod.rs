@@ -12,6 +12,7 @@ mod raw;
 mod registry;
 mod reports;
 mod rooms;
+mod seats;
 mod session;
 
 use std::future::{Ready, ready};
@@ -35,6 +36,7 @@ use crate::types::{Actor, ConnId, Network, Token};
 use crate::visitor::Visitor;
 use event::{Connection, Entry, Pipeline};
 pub use hub::SocketHub;
+use seats::Seat;
 use raw::Raw;
 
 /// Packets that may wait for a connection. A reader who falls behind further than this is cut off.
@@ -84,7 +86,7 @@ pub fn build(config: &Config) -> Arc<SocketHub> {
         .max_buffer_size(BUFFER)
         .connect_timeout(config.socket_limits.map_or(CONNECTING, |limits| limits.join_timeout))
         .build_with_inner_svc(Router::new());
-    Arc::new(SocketHub::new(io, service))
+    Arc::new(SocketHub::new(io, service, config.socket_limits))
 }
 
 /// The running edge.
@@ -137,7 +139,8 @@ async fn accept(pipeline: &Arc<Pipeline>, socket: SocketRef, auth: Option<Auth>)
     if chat::sessions::is_banned_network(app, network) {
         return Err(Refusal::Banned);
     }
-    if app.config.socket_limits.is_some_and(|limits| pipeline.hub.count_from(network) >= limits.per_address) {
+    let seat = socket.req_parts().extensions.get::<Seat>().map_or(0, Seat::number);
+    if app.config.socket_limits.is_some_and(|limits| seat > limits.per_address) {
         return Err(Refusal::TooMany);
     }
     let actor = match auth.as_ref().map(|auth| &auth.token).or(visitor.token.as_ref()) {

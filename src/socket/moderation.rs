@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::event::{Context, Done, Entry, Event};
 use crate::chat::accounts;
 use crate::chat::audit::{self, AuditEntry};
-use crate::chat::moderation::{self, BanOptions, Banned, Target};
+use crate::chat::moderation::{self, BanOptions, Banned, SanctionInfo, Target};
+use crate::chat::{deletion, room_settings};
 use crate::error::{Error, Result};
 use crate::types::{MessageId, Reason, Role, RoomName, RoomRole, Username, falsy_as_none};
 
@@ -14,6 +15,7 @@ pub const EVENTS: &[Entry] = &[
     Entry::of::<BanUser>(),
     Entry::of::<UnbanUser>(),
     Entry::of::<MuteUser>(),
+    Entry::of::<ListSanctions>(),
     Entry::of::<DeleteMessage>(),
     Entry::of::<SetSlowMode>(),
     Entry::of::<SetRole>(),
@@ -116,6 +118,27 @@ impl Event for MuteUser {
 }
 
 #[derive(Deserialize)]
+struct ListSanctions {
+    #[serde(default, deserialize_with = "falsy_as_none")]
+    room: Option<RoomName>,
+}
+
+#[derive(Serialize)]
+struct Sanctions {
+    sanctions: Vec<SanctionInfo>,
+}
+
+impl Event for ListSanctions {
+    const NAME: &'static str = "list_sanctions";
+    type Ack = Sanctions;
+
+    async fn handle(self, context: &mut Context<'_>) -> Result<Sanctions> {
+        let sanctions = moderation::list(context.app, context.actor()?, self.room).await?;
+        Ok(Sanctions { sanctions })
+    }
+}
+
+#[derive(Deserialize)]
 struct DeleteMessage {
     id: MessageId,
     #[serde(default)]
@@ -127,7 +150,7 @@ impl Event for DeleteMessage {
     type Ack = Done;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
-        moderation::delete_message(context.app, context.actor()?, self.id, self.reason).await?;
+        deletion::delete_message(context.app, context.actor()?, self.id, self.reason).await?;
         Ok(Done {})
     }
 }
@@ -143,7 +166,7 @@ impl Event for SetSlowMode {
     type Ack = Done;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
-        moderation::set_slow_mode(context.app, context.actor()?, self.room, self.seconds).await?;
+        room_settings::set_slow_mode(context.app, context.actor()?, self.room, self.seconds).await?;
         Ok(Done {})
     }
 }
@@ -176,7 +199,7 @@ impl Event for SetRole {
                         return Err(Error::invalid("role", "must be owner, moderator or member in a room"));
                     }
                 };
-                moderation::set_room_role(app, actor, self.username, room, role).await?;
+                room_settings::set_room_role(app, actor, self.username, room, role).await?;
             }
         }
         Ok(Done {})

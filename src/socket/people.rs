@@ -44,12 +44,12 @@ impl Event for JoinChat {
             people::enter(context.app, actor, context.conn).await?;
             return Ok(Joined { user_id: actor.user });
         }
-        let address = context.visitor.address;
-        let groups = context.groups();
-        let actor =
-            people::enter_as_guest(context.app, context.conn, address, self.username, self.public_key, groups).await?;
+        let (app, conn) = (context.app, context.conn);
+        let actor = people::enter_as_guest(app, conn, context.visitor.address, self.username, self.public_key).await?;
         let user_id = actor.user;
-        context.session.actor = Some(actor);
+        if let Some(before) = context.session.actor.replace(actor.clone()) {
+            people::bring_along(app, &before, &actor, conn).await?;
+        }
         Ok(Joined { user_id })
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use socketioxide::extract::SocketRef;
 
 use crate::hub::Ear;
-use crate::types::{ConnId, Identity, Network, RoomId, RoomName, SessionId, UserId};
+use crate::types::{ConnId, Identity, NameKey, Network, RoomId, RoomName, SessionId, UserId};
 
 /// A set of connections that is handed out without copying it; whoever changes it while it is out copies it then.
 pub type Listeners = Arc<HashMap<ConnId, Arc<Listener>>>;
@@ -55,6 +55,10 @@ impl Listener {
         }
     }
 
+    pub fn is_introduced(&self) -> bool {
+        self.ear.lock().expect("ear lock").is_some()
+    }
+
     pub fn user(&self) -> Option<UserId> {
         self.ear.lock().expect("ear lock").as_ref().map(|ear| ear.user)
     }
@@ -86,7 +90,6 @@ pub struct Registry {
     rooms: HashMap<RoomId, Room>,
     people: HashMap<Identity, HashSet<ConnId>>,
     sessions: HashMap<SessionId, HashSet<ConnId>>,
-    networks: HashMap<Network, usize>,
 }
 
 impl Registry {
@@ -100,7 +103,6 @@ impl Registry {
         };
         Arc::make_mut(&mut self.everyone).insert(conn, Arc::new(listener));
         self.places.insert(conn, Place { network, rooms: Vec::new() });
-        *self.networks.entry(network).or_default() += 1;
     }
 
     /// Removes the connection from everywhere; the rooms that it was in.
@@ -109,14 +111,7 @@ impl Registry {
         self.leave_all(conn);
         self.identify(conn, None);
         Arc::make_mut(&mut self.everyone).remove(&conn);
-        if let Some(place) = self.places.remove(&conn)
-            && let Entry::Occupied(mut count) = self.networks.entry(place.network)
-        {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
-            }
-        }
+        self.places.remove(&conn);
         rooms
     }
 
@@ -175,6 +170,25 @@ impl Registry {
         }
     }
 
+    /// Whether the connection speaks for this person already.
+    pub fn speaks_for(&self, conn: ConnId, identity: &Identity) -> bool {
+        self.people.get(identity).is_some_and(|conns| conns.contains(&conn))
+    }
+
+    /// How many connections the person has.
+    pub fn count_of(&self, identity: &Identity) -> usize {
+        self.people.get(identity).map_or(0, HashSet::len)
+    }
+
+    /// The guests who are here.
+    pub fn guests(&self) -> Vec<NameKey> {
+        let key = |identity: &Identity| match identity {
+            Identity::Guest(key) => Some(key.clone()),
+            Identity::Account(_) => None,
+        };
+        self.people.keys().filter_map(key).collect()
+    }
+
     pub fn everyone(&self) -> Listeners {
         self.everyone.clone()
     }
@@ -211,11 +225,6 @@ impl Registry {
 
     pub fn network_of(&self, conn: ConnId) -> Option<Network> {
         self.places.get(&conn).map(|place| place.network)
-    }
-
-    /// Connections that come from there.
-    pub fn count_from(&self, network: Network) -> usize {
-        self.networks.get(&network).copied().unwrap_or_default()
     }
 
     fn listeners(&self, conns: Option<&HashSet<ConnId>>) -> Vec<Arc<Listener>> {

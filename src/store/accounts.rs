@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::people::stored_user;
 use super::schema::accounts;
-use super::{Column, Place, Reader, Tx};
+use super::{Column, Place, Reader, Tx, state};
 use crate::error::{Error, Result};
 use crate::types::{NameKey, Role, UserId, Username};
 
@@ -58,8 +58,28 @@ pub fn insert(tx: &mut Tx, user: UserId, account: &Account) -> Result<()> {
     match inserted {
         Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Err(name_taken()),
         Err(error) => Err(error.into()),
-        Ok(_) => Ok(()),
+        Ok(_) => state::touch(tx, state::NAMES),
     }
+}
+
+/// Makes the keys of all accounts' names anew. Where two have come to look alike, the younger one is still found by its old
+/// key, and is named in the log.
+pub(super) fn renew_keys(tx: &mut Tx) -> Result<()> {
+    for (user, account) in all(tx)? {
+        let key_blind = tx.blind("accounts.key", NameKey::of(&account.name).as_str())?;
+        let other = accounts::table.filter(accounts::key_blind.eq(&key_blind)).select(accounts::user_id);
+        match other.first::<Vec<u8>>(tx.reader.connection).optional()? {
+            Some(other) if other != user.as_bytes() => {
+                tracing::warn!(account = %user, "the name of this account looks like another one's by the newest rules");
+            }
+            _ => {
+                diesel::update(accounts::table.find(user.as_bytes()))
+                    .set(accounts::key_blind.eq(key_blind))
+                    .execute(tx.reader.connection)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 pub fn name_taken() -> Error {

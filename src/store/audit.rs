@@ -37,7 +37,7 @@ struct Head {
 }
 
 /// Adds an entry. On PostgreSQL the head's row stays locked until the commit: all nodes write one chain.
-pub fn append(tx: &mut Tx, entry: &Entry) -> Result<()> {
+pub(super) fn append(tx: &mut Tx, entry: &Entry) -> Result<()> {
     state::touch(tx, HEAD)?;
     let head: Head = state::get(tx, HEAD)?.unwrap_or_default();
     let seq = head.seq + 1;

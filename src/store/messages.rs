@@ -12,6 +12,9 @@ use super::{Column, Place, Reader, Tx};
 use crate::error::{Error, Result};
 use crate::types::{Identity, Message, MessageId, MessageText, Room, RoomId, Timestamp, UserId, Username};
 
+/// Pages that are looked through for messages to show.
+const MOST_PAGES: usize = 5;
+
 /// A message that is about to be stored.
 pub struct NewMessage {
     pub user: UserId,
@@ -55,11 +58,16 @@ pub struct Written {
     pub author: Identity,
 }
 
-/// The newest messages of a room that are not by those in `hidden`, the oldest of them first.
+/// The newest messages of a room that are not by those in `hidden`, the oldest of them first. Fewer, where among the
+/// newest `MOST_PAGES * limit` there are no more.
 pub fn last(reader: &mut Reader, room: &Room, limit: usize, hidden: &HashSet<Identity>) -> Result<Vec<Message>> {
     let mut found = Vec::new();
     let mut before = i64::MAX;
-    while found.len() < limit {
+    // Who has blocked all that write does not make everybody wait.
+    for _ in 0..MOST_PAGES {
+        if found.len() >= limit {
+            break;
+        }
         let page = page(reader, room, before, limit as i64)?;
         let Some(oldest) = page.last() else { break };
         before = oldest.message.seq;

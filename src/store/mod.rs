@@ -14,6 +14,7 @@ pub mod reports;
 pub mod rooms;
 mod schema;
 pub mod sessions;
+mod shared;
 pub mod state;
 mod statements;
 mod vault;
@@ -30,8 +31,9 @@ pub use prepare::{OpenError, Prepared, prepare};
 
 use crate::error::{Error, Result};
 use crate::hub::{Publication, Publisher};
-use crate::types::{DatabaseUrl, Identity, RoomName};
+use crate::types::{DatabaseUrl, Identity};
 use connection::{AnyConnection, Connections};
+use shared::Shared;
 use vault::{Blind, Column, KeyName, Place, Sealed, StoredKey, Vault};
 pub use writer::Lane;
 use writer::Writer;
@@ -54,10 +56,11 @@ pub struct Reader<'a> {
     vault: &'a Vault,
 }
 
-/// A write in progress. What it publishes is carried out after its commit.
+/// A write in progress. What it publishes is carried out after its commit; what `shared` collects, right before it.
 pub struct Tx<'a> {
     reader: Reader<'a>,
     publications: Vec<Publication>,
+    pub shared: Shared,
 }
 
 impl Db {
@@ -108,7 +111,7 @@ impl Db {
 
     /// Whether a write is committed and the key opens what is stored.
     pub async fn check(&self) -> Result<()> {
-        self.write(rooms::lane(&RoomName::public()), |tx| {
+        self.write(Lane::People, |tx| {
             rooms::touch_public(tx)?;
             rooms::public(tx).map(|_| ())
         })
@@ -129,7 +132,11 @@ impl Db {
     }
 }
 
-impl Tx<'_> {
+impl<'a> Tx<'a> {
+    fn new(connection: &'a mut AnyConnection, vault: &'a Vault) -> Self {
+        Self { reader: Reader { connection, vault }, publications: Vec::new(), shared: Shared::default() }
+    }
+
     /// To be carried out after the commit, in the order of commits.
     pub fn publish(&mut self, publication: Publication) {
         self.publications.push(publication);

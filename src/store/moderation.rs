@@ -30,6 +30,10 @@ impl Sanction {
         self.muted_until.is_some_and(|until| until > now.micros())
     }
 
+    pub fn is_in_force(&self, now: Timestamp) -> bool {
+        self.mutes(now) || self.bans(now)
+    }
+
     pub fn bans(&self, now: Timestamp) -> bool {
         self.banned_until.is_some_and(|until| until > now.micros())
     }
@@ -101,9 +105,66 @@ pub fn unban_addresses(tx: &mut Tx, person: &Identity) -> Result<()> {
 }
 
 pub fn address_bans(reader: &mut Reader) -> Result<Vec<AddressBan>> {
+    Ok(all_address_bans(reader)?.into_iter().map(|(_, ban)| ban).collect())
+}
+
+fn all_address_bans(reader: &mut Reader) -> Result<Vec<(Vec<u8>, AddressBan)>> {
     let rows: Vec<(Vec<u8>, String)> =
         address_bans::table.select((address_bans::id, address_bans::ban)).load(reader.connection)?;
-    rows.into_iter().map(|(id, sealed)| reader.open_json(address_place(&id), sealed)).collect()
+    rows.into_iter()
+        .map(|(id, sealed)| {
+            let ban = reader.open_json(address_place(&id), sealed)?;
+            Ok((id, ban))
+        })
+        .collect()
+}
+
+/// A row of the table, opened.
+struct Row {
+    /// 0: the server.
+    room: i64,
+    person: Vec<u8>,
+    sealed: String,
+    sanction: Sanction,
+}
+
+fn all_sanctions(reader: &mut Reader) -> Result<Vec<Row>> {
+    let rows: Vec<(i64, Vec<u8>, String)> = sanctions::table
+        .select((sanctions::room_id, sanctions::person, sanctions::sanction))
+        .load(reader.connection)?;
+    rows.into_iter()
+        .map(|(room, person, sealed)| {
+            let sanction = reader.open_json(sanction_place(room, &person), sealed.clone())?;
+            Ok(Row { room, person, sealed, sanction })
+        })
+        .collect()
+}
+
+/// Mutes and bans of one room, or of the whole server, that are in force.
+pub fn sanctions_in(reader: &mut Reader, room: Option<RoomId>, now: Timestamp) -> Result<Vec<Sanction>> {
+    let there = all_sanctions(reader)?.into_iter().filter(|row| row.room == scope(room));
+    Ok(there.map(|row| row.sanction).filter(|sanction| sanction.is_in_force(now)).collect())
+}
+
+/// Whether there is something for [`forget_expired`] to do.
+pub fn any_expired(reader: &mut Reader, now: Timestamp) -> Result<bool> {
+    let sanction = all_sanctions(reader)?.iter().any(|row| !row.sanction.is_in_force(now));
+    Ok(sanction || all_address_bans(reader)?.iter().any(|(_, ban)| ban.until <= now.micros()))
+}
+
+/// Removes what holds no longer.
+pub fn forget_expired(tx: &mut Tx, now: Timestamp) -> Result<()> {
+    for row in all_sanctions(tx)?.into_iter().filter(|row| !row.sanction.is_in_force(now)) {
+        // Whoever was banned anew meanwhile stays banned.
+        let same = sanctions::table.find((row.room, &row.person)).filter(sanctions::sanction.eq(&row.sealed));
+        diesel::delete(same).execute(tx.reader.connection)?;
+    }
+    for (id, ban) in all_address_bans(tx)? {
+        if ban.until <= now.micros() {
+            diesel::delete(address_bans::table.find(&id)).execute(tx.reader.connection)?;
+        }
+    }
+    Ok(())
 }
 
 fn address_place(row: &[u8]) -> Place<'_> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::schema::users::dsl;
 use super::schema::{blocks, room_preferences};
-use super::statements::CountMessage;
+use super::statements::CountMessages;
 use super::{Column, Place, Reader, Tx};
 use crate::error::{Error, Result};
 use crate::types::{Identity, NameKey, PublicKey, RoomId, Timestamp, User, UserId, Username};
@@ -44,10 +44,10 @@ pub fn insert(tx: &mut Tx, user: &User) -> Result<()> {
     Ok(())
 }
 
-/// One more message of this person.
-pub fn count_message(tx: &mut Tx, user: UserId, at: Timestamp) -> Result<()> {
-    let last_active = tx.seal_json(place(Column::UserLastActive, user.as_bytes()), &at.micros())?;
-    CountMessage { user: user.as_bytes(), last_active: &last_active }.execute(tx.reader.connection)?;
+/// More messages of this person, the last of them at that time.
+pub(super) fn count_messages(tx: &mut Tx, user: UserId, count: i64, last: Timestamp) -> Result<()> {
+    let last_active = tx.seal_json(place(Column::UserLastActive, user.as_bytes()), &last.micros())?;
+    CountMessages { user: user.as_bytes(), count, last_active: &last_active }.execute(tx.reader.connection)?;
     Ok(())
 }
 

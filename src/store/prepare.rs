@@ -12,8 +12,9 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use super::connection::{self, AnyConnection};
 use super::master_key::{KeyError, MasterKey};
 use super::vault::{KeyName, Purpose, StoredKey, Vault, opens_all};
-use super::{insert_key, rooms, stored_generations};
-use crate::types::{DatabaseUrl, KeySource, RoomId, Timestamp};
+use super::{accounts, insert_key, rooms, state, stored_generations};
+use crate::error::Error;
+use crate::types::{DatabaseUrl, KeySource, NameKey, RoomId, Timestamp};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -177,8 +178,26 @@ fn first_rows(connection: &mut AnyConnection, vault: &Vault, now: Timestamp) -> 
         }
         vault.load(name, stored)?;
     }
-    let mut tx = super::Tx { reader: super::Reader { connection, vault }, publications: Vec::new() };
-    rooms::ensure_public(&mut tx, now).map_err(|error| anyhow!("{error}"))
+    connection.transaction(|connection| {
+        let mut tx = super::Tx::new(connection, vault);
+        rooms::ensure_public(&mut tx, now)?;
+        renew_keys(&mut tx)
+    })
+    .map_err(|error: Error| anyhow!("{error}"))
+}
+
+/// Makes the keys of names anew where this version makes other ones than the one before.
+fn renew_keys(tx: &mut super::Tx) -> Result<(), Error> {
+    /// The row of `state` that holds the version of the keys.
+    const NAME_KEYS: &str = "name_keys";
+
+    if state::get(tx, NAME_KEYS)? == Some(NameKey::VERSION) {
+        return Ok(());
+    }
+    rooms::renew_keys(tx)?;
+    accounts::renew_keys(tx)?;
+    state::touch(tx, NAME_KEYS)?;
+    state::set(tx, NAME_KEYS, &NameKey::VERSION)
 }
 
 #[cfg(test)]

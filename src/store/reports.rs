@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::schema::reports;
 use super::{Column, Place, Reader, Tx};
 use crate::error::{Error, Result};
-use crate::types::{Reason, ReportId, RoomName, Username};
+use crate::types::{Identity, MessageId, Reason, ReportId, RoomName, Username};
 
 /// A complaint about a message, with a copy of it: the sealed part of a row.
 #[derive(Clone, Serialize, Deserialize)]
@@ -26,6 +26,17 @@ pub struct Resolution {
     pub by: Username,
     pub note: Reason,
     pub at: i64,
+}
+
+/// One person's report of one message has one id.
+pub fn id_of(reader: &mut Reader, by: &Identity, message: MessageId) -> Result<ReportId> {
+    let person = reader.person(by)?;
+    let blind = reader.blind("report", &format!("{} {}", hex(&person), message.uuid()))?;
+    blind.get(..16).and_then(ReportId::from_stored).ok_or_else(|| Error::Internal(anyhow::anyhow!("a short blind index")))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub fn set(tx: &mut Tx, id: ReportId, report: &Report) -> Result<()> {

@@ -8,7 +8,7 @@ use super::people::{stored_user, timestamp};
 use super::schema::{memberships, rooms};
 use super::{Column, KeyName, Lane, Place, Reader, Tx};
 use crate::error::{Error, Result};
-use crate::types::{Room, RoomId, RoomName, RoomRole, Timestamp, UserId, Username};
+use crate::types::{NameKey, Room, RoomId, RoomName, RoomRole, Timestamp, UserId, Username};
 
 /// The sealed part of a room's row.
 #[derive(Serialize, Deserialize)]
@@ -47,19 +47,24 @@ pub struct Member {
 pub fn lane(name: &RoomName) -> Lane {
     use std::hash::{DefaultHasher, Hash, Hasher};
 
+    if *name == RoomName::public() {
+        return Lane::People;
+    }
     let mut hasher = DefaultHasher::new();
     name.hash(&mut hasher);
-    Lane::Room(hasher.finish())
+    Lane::Group(hasher.finish())
 }
 
-/// Stores a new room with a message key of its own. `Conflict` when the name is taken.
+/// Stores a new room with a message key of its own. `Conflict` when the name is taken, or one that looks like it.
 pub fn insert(tx: &mut Tx, room: &Room) -> Result<()> {
     let profile = seal_profile(tx, room)?;
     let name_blind = tx.blind("rooms.name", room.name.as_str())?;
+    let key_blind = key_blind(tx, &room.name)?;
     let inserted = diesel::insert_into(rooms::table)
         .values((
             rooms::id.eq(room.id.get()),
             rooms::name_blind.eq(name_blind),
+            rooms::key_blind.eq(key_blind),
             rooms::profile.eq(profile),
             rooms::last_seq.eq(0),
         ))
@@ -72,6 +77,35 @@ pub fn insert(tx: &mut Tx, room: &Room) -> Result<()> {
         Ok(_) if room.id == RoomId::PUBLIC => Ok(()),
         Ok(_) => tx.create_key(KeyName::messages_of(room.id)),
     }
+}
+
+fn key_blind(reader: &mut Reader, name: &RoomName) -> Result<Vec<u8>> {
+    reader.blind("rooms.key", NameKey::of_room(name).as_str())
+}
+
+/// Whether there is a room of this name, or of one that looks like it.
+pub fn is_taken(reader: &mut Reader, name: &RoomName) -> Result<bool> {
+    let key_blind = key_blind(reader, name)?;
+    let found = rooms::table.filter(rooms::key_blind.eq(key_blind)).select(rooms::id);
+    Ok(found.first::<i64>(reader.connection).optional()?.is_some() || find(reader, name)?.is_some())
+}
+
+/// Makes the keys of all rooms anew. Of rooms that look alike, from before there were keys, the oldest has it.
+pub(super) fn renew_keys(tx: &mut Tx) -> Result<()> {
+    let rows: Vec<(i64, String)> = rooms::table.select((rooms::id, rooms::profile)).load(tx.reader.connection)?;
+    let mut all = rows.into_iter().map(|(id, profile)| open_room(tx, id, profile)).collect::<Result<Vec<_>>>()?;
+    all.sort_by_key(|room| (room.created_at, room.id));
+    diesel::update(rooms::table).set(rooms::key_blind.eq(None::<Vec<u8>>)).execute(tx.reader.connection)?;
+    let mut taken = std::collections::HashSet::new();
+    for room in all {
+        let key = key_blind(tx, &room.name)?;
+        if taken.insert(key.clone()) {
+            diesel::update(rooms::table.find(room.id.get()))
+                .set(rooms::key_blind.eq(key))
+                .execute(tx.reader.connection)?;
+        }
+    }
+    Ok(())
 }
 
 /// The public room, made at the first start.

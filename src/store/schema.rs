@@ -26,6 +26,7 @@ diesel::table! {
         name_blind -> Binary,
         profile -> Text,
         last_seq -> BigInt,
+        key_blind -> Nullable<Binary>,
     }
 }
 

@@ -11,6 +11,9 @@ use crate::error::Result;
 /// Counts what other nodes, or this one's command line, have done to sessions and bans.
 pub const ACCESS: &str = "access";
 
+/// Counts the accounts that were made: guests of that name are sent away.
+pub const NAMES: &str = "names";
+
 /// Makes the row if need be, and counts a change. The row stays locked until the commit.
 pub fn touch(tx: &mut Tx, name: &str) -> Result<()> {
     let touched = diesel::update(state::table.find(name))

@@ -4,7 +4,7 @@
 use diesel::connection::Connection;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Binary, Text};
+use diesel::sql_types::{BigInt, Binary, Integer, Text};
 
 use super::connection::AnyConnection;
 
@@ -30,7 +30,7 @@ macro_rules! statement {
 }
 
 statement!(Savepoint);
-statement!(CountMessage<'_>);
+statement!(CountMessages<'_>);
 statement!(NextSeq);
 
 impl QueryFragment<Backend> for Savepoint {
@@ -44,15 +44,32 @@ impl QueryFragment<Backend> for Savepoint {
     }
 }
 
-/// One more message of a person, just now.
-pub struct CountMessage<'a> {
+/// Waits until the lane is free on all nodes, and keeps it until the transaction ends. SQLite has one writer anyway.
+pub fn lock_lane(connection: &mut AnyConnection, lane: usize) -> QueryResult<()> {
+    /// Tells our locks from those of others in the same database: "sc", lanes.
+    const LANES: i32 = 0x7363_0001;
+
+    if let AnyConnection::Postgres(connection) = connection {
+        diesel::sql_query("SELECT pg_advisory_xact_lock($1, $2)")
+            .bind::<Integer, _>(LANES)
+            .bind::<Integer, _>(lane as i32)
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+/// More messages of a person, the last of them at that time.
+pub struct CountMessages<'a> {
     pub user: &'a [u8],
+    pub count: i64,
     pub last_active: &'a str,
 }
 
-impl QueryFragment<Backend> for CountMessage<'_> {
+impl QueryFragment<Backend> for CountMessages<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
-        out.push_sql("UPDATE users SET message_count = message_count + 1, last_active = ");
+        out.push_sql("UPDATE users SET message_count = message_count + ");
+        out.push_bind_param::<BigInt, _>(&self.count)?;
+        out.push_sql(", last_active = ");
         out.push_bind_param::<Text, _>(self.last_active)?;
         out.push_sql(" WHERE id = ");
         out.push_bind_param::<Binary, _>(self.user)

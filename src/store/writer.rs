@@ -1,8 +1,10 @@
 //! Every write goes through here: what waits joins one transaction, a savepoint each, one commit for all (group commit).
 //!
 //! A caller hears "done" only after COMMIT. What a write wants people to hear is handed to the publisher in commit order.
-//! SQLite has one lane, since it takes one writer at a time. PostgreSQL has several; all writes of a room use the same one,
-//! so that each room keeps its order.
+//! SQLite has one lane, since it takes one writer at a time. PostgreSQL has several. What depends on each other goes through
+//! the same one, and a lane of all nodes is one queue (an advisory lock): so each room keeps its order, whoever is banned
+//! does not slip in at the same moment, and no two transactions wait for each other in a circle. Rows that all lanes
+//! change come last: see `shared`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,9 +15,10 @@ use diesel::{Connection, RunQueryDsl};
 use tokio::sync::{mpsc, oneshot};
 
 use super::connection::{AnyConnection, connect};
-use super::statements::Savepoint;
+use super::shared::Shared;
+use super::statements::{Savepoint, lock_lane};
 use super::vault::Vault;
-use super::{Reader, Tx};
+use super::Tx;
 use crate::error::{Error, Result};
 use crate::hub::{Publication, Publisher, Step};
 use crate::types::DatabaseUrl;
@@ -60,18 +63,17 @@ where
 /// Which writes keep their order among each other.
 #[derive(Clone, Copy)]
 pub enum Lane {
-    /// What is about accounts, sessions and moderation, and new groups. Its transactions lock no row of a room's, so it
-    /// and the rooms' lanes never wait for each other in a circle.
-    Accounts,
-    /// What is said and done in the room that this number stands for.
-    Room(u64),
+    /// Who people are and where they come in: accounts, sessions, what they may do on the server, the public room, new groups.
+    People,
+    /// What is said and done in the group that this number stands for.
+    Group(u64),
 }
 
 impl Lane {
-    /// The first lane is for accounts, where there is more than one.
+    /// The first lane is for people, where there is more than one.
     fn index(self, lanes: usize) -> usize {
         match self {
-            Self::Room(number) if lanes > 1 => 1 + (number % (lanes as u64 - 1)) as usize,
+            Self::Group(number) if lanes > 1 => 1 + (number % (lanes as u64 - 1)) as usize,
             _ => 0,
         }
     }
@@ -93,7 +95,6 @@ impl Writer {
         let waiting = Arc::new(AtomicUsize::new(0));
         let mut lanes = Vec::new();
         let mut threads = Vec::new();
-        let several = connections.len() > 1;
         for (index, connection) in connections.into_iter().enumerate() {
             let (sender, receiver) = mpsc::channel(QUEUE);
             let worker = LaneWorker {
@@ -102,8 +103,7 @@ impl Writer {
                 vault: vault.clone(),
                 publisher: publisher.clone(),
                 receiver,
-                // The accounts' lanes of several nodes lock rows that they share: one write at a time, no two orders.
-                batch: if several && index == 0 { 1 } else { BATCH },
+                index,
                 waiting: waiting.clone(),
             };
             let thread = std::thread::Builder::new().name("writer".into()).spawn(move || worker.run());
@@ -143,18 +143,18 @@ struct LaneWorker {
     vault: Arc<Vault>,
     publisher: Publisher,
     receiver: mpsc::Receiver<Job>,
-    batch: usize,
+    index: usize,
     waiting: Arc<AtomicUsize>,
 }
 
 impl LaneWorker {
     /// Works until every sender is gone; what was accepted is committed before that.
     fn run(mut self) {
-        let mut batch = Vec::with_capacity(self.batch);
-        while self.receiver.blocking_recv_many(&mut batch, self.batch) > 0 {
+        let mut batch = Vec::with_capacity(BATCH);
+        while self.receiver.blocking_recv_many(&mut batch, BATCH) > 0 {
             self.waiting.fetch_sub(batch.len(), Ordering::Relaxed);
             metrics::histogram!("secure_chat_commit_batch_size").record(batch.len() as f64);
-            let mut batch = std::mem::replace(&mut batch, Vec::with_capacity(self.batch));
+            let mut batch = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
             match self.commit(&mut batch) {
                 Ok(results) => self.publisher.publish(steps(batch, results)),
                 Err(error) => self.give_up(batch, &error),
@@ -167,9 +167,15 @@ impl LaneWorker {
             Some(connection) => connection,
             None => self.connection.insert(connect(&self.url)?),
         };
-        let vault = &self.vault;
+        let (vault, index) = (&self.vault, self.index);
         let results = connection.transaction::<_, Error, _>(|connection| {
-            batch.iter_mut().map(|job| run_in_savepoint(connection, vault, job)).collect::<Result<Vec<_>>>()
+            lock_lane(connection, index)?;
+            let mut shared = Shared::default();
+            let results: Result<Vec<_>> =
+                batch.iter_mut().map(|job| run_in_savepoint(connection, vault, &mut shared, job)).collect();
+            let results = results?;
+            shared.write(&mut Tx::new(connection, vault))?;
+            Ok(results)
         });
         results.map_err(|error| match error {
             Error::Internal(cause) => cause,
@@ -188,14 +194,20 @@ impl LaneWorker {
 }
 
 /// The write's own refusal (`Ok(Err)`) undoes its savepoint alone; a fault of the database (`Err`) undoes the transaction.
-fn run_in_savepoint(connection: &mut AnyConnection, vault: &Vault, job: &mut Job) -> Result<Result<Vec<Publication>>> {
+fn run_in_savepoint(
+    connection: &mut AnyConnection,
+    vault: &Vault,
+    together: &mut Shared,
+    job: &mut Job,
+) -> Result<Result<Vec<Publication>>> {
     Savepoint::Begin.execute(connection)?;
-    let mut tx = Tx { reader: Reader { connection, vault }, publications: Vec::new() };
+    let mut tx = Tx::new(connection, vault);
     let result = catch_unwind(AssertUnwindSafe(|| job.run(&mut tx)))
         .unwrap_or_else(|_| Err(Error::Internal(anyhow::anyhow!("a write panicked"))));
-    let Tx { reader, publications } = tx;
+    let Tx { reader, publications, shared } = tx;
     match result {
         Ok(()) => {
+            together.add(shared);
             Savepoint::Release.execute(reader.connection)?;
             Ok(Ok(publications))
         }

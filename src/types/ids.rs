@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::random::{random_bytes, random_uuid};
 
-/// An id of 16 random bytes, in the form of a version 4 UUID.
-macro_rules! random_id {
+/// An id of 16 bytes, in the form of a version 4 UUID.
+macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -18,10 +18,6 @@ macro_rules! random_id {
         pub struct $name(Uuid);
 
         impl $name {
-            pub fn random() -> Self {
-                Self(random_uuid())
-            }
-
             pub fn as_bytes(&self) -> &[u8] {
                 self.0.as_bytes()
             }
@@ -48,13 +44,29 @@ macro_rules! random_id {
     };
 }
 
+/// An id of 16 random bytes.
+macro_rules! random_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        id!($(#[$doc])* $name);
+
+        impl $name {
+            pub fn random() -> Self {
+                Self(random_uuid())
+            }
+        }
+    };
+}
+
 random_id!(UserId);
 random_id!(
     /// A session as its owner sees it in a list. No secret: the session's token is.
     SessionId
 );
 random_id!(InviteId);
-random_id!(ReportId);
+id!(
+    /// Of one person's report of one message.
+    ReportId
+);
 
 /// Looks like a version 4 UUID; the vault makes it from a message's room and position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

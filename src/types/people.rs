@@ -4,9 +4,11 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::canonical_combining_class;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_security::skeleton;
 
-use super::text::{Username, is_blank};
+use super::text::{RoomName, Username, is_blank};
 use super::{ConnId, PublicKey, SessionId, Timestamp, UserId};
 
 /// What a person may do on this server as a whole, from the least to the most.
@@ -50,17 +52,40 @@ pub enum RoomRole {
 pub struct NameKey(String);
 
 impl NameKey {
+    /// Counts up when names get other keys than before, as by newer tables of Unicode: stored keys are then made anew.
+    pub const VERSION: u32 = 2;
+
     pub fn of(name: &Username) -> Self {
-        let visible: String = name.as_str().nfkc().filter(|c| !is_blank(*c)).collect();
-        // Twice, since folding the case brings up new likenesses: a capital I is a small l, a small i is none.
-        let folded = skeleton(&visible).collect::<String>().to_lowercase();
-        let folded = skeleton(&folded).collect::<String>().to_lowercase();
-        Self(folded.replace(['i', 'ı'], "l"))
+        Self(fold(name.as_str()))
+    }
+
+    pub fn of_room(name: &RoomName) -> Self {
+        Self(fold(name.as_str()))
     }
 
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn fold(name: &str) -> String {
+    let visible: String = name.chars().filter(|c| is_seen(*c)).collect();
+    // Both before and after NFKC, which takes some characters for others than they look like. And twice, since folding the
+    // case brings up new likenesses: a capital I is a small l, a small i is none.
+    let folded: String = skeleton(&visible).collect::<String>().nfkc().collect();
+    let folded = skeleton(&folded).collect::<String>().to_lowercase();
+    let folded = skeleton(&folded).filter(|c| is_seen(*c)).collect::<String>().to_lowercase();
+    // A dot above a letter that has one already.
+    folded.replace(['i', 'ı'], "l").replace("l\u{307}", "l").replace("j\u{307}", "j")
+}
+
+/// Not what is invisible, means nothing to anybody else, or is drawn over or around a letter.
+fn is_seen(c: char) -> bool {
+    use GeneralCategory::*;
+
+    const OVERLAY: u8 = 1;
+    let hidden = matches!(c.general_category(), Format | Control | PrivateUse | Unassigned | EnclosingMark);
+    !hidden && !is_blank(c) && canonical_combining_class(c) != OVERLAY
 }
 
 /// Who somebody is to others, across visits: a guest is no more than their name.
@@ -140,6 +165,14 @@ mod tests {
             ("bob", "b0b"),
             ("Zoë", "Zoe\u{308}"),
             ("paypal", "раураl"),
+            ("alice", "ali\u{335}ce"),
+            ("alice", "a\u{488}lice"),
+            ("alice", "alice\u{e000}"),
+            ("alice", "alice\u{fff9}"),
+            ("alice", "alice\u{378}"),
+            ("alice", "aliϲe"),
+            ("alice", "alİce"),
+            ("alice", "ali\u{307}ce"),
         ];
         for (one, other) in alike {
             assert_eq!(key(one), key(other), "{one:?} {other:?}");

@@ -3,7 +3,7 @@ import { loadAccounts, loadInvites, loadServer, setUpAdmin } from './admin.js';
 import { get, onSessionEnd } from './api.js';
 import { setUpDialogs } from './dialogs.js';
 import { byId, clearAlert, showAlert, showStatus } from './dom.js';
-import { loadAuditLog, loadReports, setUpModeration } from './moderation.js';
+import { loadAuditLog, loadReports, loadSanctions, setUpModeration } from './moderation.js';
 import { loadSessions, setUpProfile, showFactor, showProfile } from './profile.js';
 import { setUpSignIn, showInvitation } from './sign-in.js';
 import { hangUp } from './socket.js';
@@ -16,6 +16,7 @@ const LOADERS = {
   'second-factor': showFactor,
   'sessions': loadSessions,
   'reports': loadReports,
+  'people': loadSanctions,
   'accounts': loadAccounts,
   'invitations': loadInvites,
   'audit-log': loadAuditLog,

@@ -15,6 +15,7 @@ export function setUpModeration() {
     event.preventDefault();
     actOnPerson(event.submitter.value);
   });
+  byId('people-room').addEventListener('change', loadSanctions);
   onClick(byId('audit-older'), loadOlder);
 }
 
@@ -91,9 +92,29 @@ async function actOnPerson(action) {
   await sanction(action, username.value, places.room, places.server);
 }
 
+/** Who is muted or banned where the form says: in a group, or on the whole server. */
+export async function loadSanctions() {
+  const room = byId('people-room').value;
+  const ack = await send('list_sanctions', room ? { room } : {});
+  if (!ack.ok) return showAlert(ack.error.message);
+  fillList(byId('sanction-list'), ack.sanctions.map((one) => sanctionRow(one, room)), byId('no-sanctions'));
+}
+
+function sanctionRow({ username, muted, muted_until: mutedUntil, banned, banned_until: bannedUntil, by, reason }, room) {
+  const what = (name, until) => [`${name} `, until === null ? 'for ever' : element('span', {}, 'until ', timeElement(until))];
+  const content = [
+    element('p', { className: 'title' }, nameElement(username)),
+    details(...(banned ? what('banned', bannedUntil) : []), banned && muted ? ', ' : '', ...(muted ? what('muted', mutedUntil) : []), ', by ', nameElement(by), reason ? ':' : '.'),
+  ];
+  if (reason) content.push(element('p', { className: 'words', dir: 'auto', textContent: reason }));
+  const [label, action] = banned ? ['Lift the ban…', 'unban'] : ['Change the mute…', 'mute'];
+  return row(content, actionButton(label, () => sanction(action, username, room || null, !room), { ariaLabel: `${label} ${username}` }));
+}
+
 async function sanction(action, username, room, server = true) {
   const done = await askForSanction({ action, username, room, server, send });
   if (!done) return;
+  await loadSanctions();
   const more = done.messages_removed > 0 ? ` ${done.messages_removed} of their messages are removed.` : '';
   showStatus(done.unbanned === false ? `${username} was not banned.` : `${username} ${DONE[action]}.${more}`);
 }

@@ -87,7 +87,10 @@ async function confirmFactor() {
 
 async function removeFactor(changed) {
   const form = byId('factor-remove');
-  const answer = await post('/api/second-factor/remove', { password: form.elements.password.value });
+  const answer = await post('/api/second-factor/remove', {
+    password: form.elements.password.value,
+    code: form.elements.code.value,
+  });
   if (!answer.ok) return showError(answer.error, form);
   await changed();
   showStatus('The second factor is removed.');

@@ -375,11 +375,19 @@ async fn a_second_factor_is_asked_for_and_no_code_is_good_twice() {
     };
     assert_eq!(with(&code).await, 401, "the code was used when it was confirmed");
     assert_eq!(with(&code_now(&server, secret, 1)).await, 200, "the next one");
-    let recovery = recovery[0].as_str().unwrap();
+    let (recovery, spare) = (recovery[0].as_str().unwrap(), recovery[1].clone());
     assert_eq!(with(recovery).await, 200);
     assert_eq!(with(recovery).await, 401, "each once");
     let me = call(&server, "GET", "/api/me", Some(&token), Value::Null).await.json();
     assert_eq!(me["second_factor"], true);
+
+    // Who has come upon the password alone does not get rid of it.
+    let remove = async |body: Value| call(&server, "POST", "/api/second-factor/remove", Some(&token), body).await.status;
+    assert_eq!(remove(json!({ "password": PASSWORD })).await, 401);
+    assert_eq!(remove(json!({ "password": PASSWORD, "code": "000000" })).await, 401);
+    assert_eq!(remove(json!({ "password": PASSWORD, "code": spare })).await, 200);
+    let me = call(&server, "GET", "/api/me", Some(&token), Value::Null).await.json();
+    assert_eq!(me["second_factor"], false);
 }
 
 #[tokio::test]

@@ -130,6 +130,11 @@ impl Client {
         self.events.pop_front()
     }
 
+    /// An event that has come already.
+    pub fn heard(&mut self) -> Option<(String, Value)> {
+        self.events.pop_front()
+    }
+
     /// Checks that nothing came that was not asked for: what the server answers last, comes last.
     pub async fn expect_nothing(&mut self) {
         self.call("leave_group", json!({ "group_name": "there is none of this name" })).await;

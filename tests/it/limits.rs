@@ -118,7 +118,7 @@ async fn guessing_is_slow_and_locks_nobody_out() {
 
 #[tokio::test]
 async fn nobody_has_more_connections_than_the_setting_says() {
-    let server = Server::start_with(&[ON, ("MAX_SOCKETS_PER_ADDRESS", "3"), ("MAX_SOCKETS_PER_ACCOUNT", "2")]);
+    let server = Server::start_with(&[ON, ("MAX_SOCKETS_PER_ADDRESS", "4"), ("MAX_SOCKETS_PER_ACCOUNT", "2")]);
     let token = own(&server).await;
     let mut first = Client::sign_in(&server, &token).await;
     first.call("list_blocked", json!({})).await;
@@ -126,11 +126,40 @@ async fn nobody_has_more_connections_than_the_setting_says() {
     second.call("list_blocked", json!({})).await;
     let mut third = Client::sign_in(&server, &token).await;
     assert_eq!(third.expect("error").await["code"], "too_many");
-    drop(third);
     let _guest = Client::join(&server, "bob").await;
     let mut refused = Client::open(&server, &[]).await.unwrap();
     refused.say("40").await;
     assert!(refused.packet().await.unwrap().starts_with("44{\"message\":\"There are too many connections"));
+    // Those count as well that never say that they want to chat.
+    let mut silent = Vec::new();
+    let error = loop {
+        match Client::open(&server, &[]).await {
+            Ok(client) => silent.push(client),
+            Err(error) => break error,
+        }
+    };
+    assert!(error.contains("429"), "{error}");
+    assert_eq!(silent.len(), 3);
+}
+
+#[tokio::test]
+async fn many_tabs_that_open_at_once_are_no_more_than_the_setting_says() {
+    let server = Server::start_with(&[ON, ("MAX_SOCKETS_PER_ACCOUNT", "2")]);
+    let token = own(&server).await;
+    let mut tabs = Vec::new();
+    for _ in 0..6 {
+        tabs.push(Client::open(&server, &[]).await.unwrap());
+    }
+    for tab in &mut tabs {
+        tab.say(&format!("40{}", json!({ "token": token }))).await;
+        tab.say("421[\"list_blocked\",{}]").await;
+    }
+    let mut let_in = 0;
+    for tab in &mut tabs {
+        assert!(tab.packet().await.unwrap().starts_with("40"));
+        let_in += usize::from(tab.packet().await.unwrap().starts_with("431"));
+    }
+    assert_eq!(let_in, 2);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //!
 //! With `TEST_POSTGRES` (the URL of a server, without a database) they run on PostgreSQL, else on SQLite.
 
+mod abuse;
 mod accounts;
 mod chat;
 mod client;

@@ -47,6 +47,7 @@ const EVENTS: &[(&str, &str, &str)] = &[
     ("mute_user", r#"{"username":"victim","minutes":0}"#, "MuteOnServer"),
     ("unban_user", r#"{"username":"victim"}"#, "BanFromServer"),
     ("ban_user", r#"{"username":"nobody-{n}","minutes":1}"#, "BanFromServer"),
+    ("list_sanctions", "{}", "BanFromServer"),
     ("list_reports", "{}", "ResolveReports"),
     ("resolve_report", r#"{"report_id":"00000000-0000-4000-8000-000000000000"}"#, "ResolveReports"),
     ("set_role", r#"{"username":"nobody-{n}","role":"moderator"}"#, "SetServerRole"),
@@ -63,6 +64,7 @@ const IN_GROUP: &[(&str, &str, &str)] = &[
     ("unban_user", r#"{"username":"victim","room":"g"}"#, "BanFromRoom"),
     ("kick_user", r#"{"username":"victim","room":"g"}"#, "KickFromRoom"),
     ("ban_user", r#"{"username":"nobody-{n}","room":"g"}"#, "BanFromRoom"),
+    ("list_sanctions", r#"{"room":"g"}"#, "BanFromRoom"),
     ("set_role", r#"{"username":"nobody-{n}","room":"g","role":"member"}"#, "SetRoomRole"),
     ("join_group", r#"{"group_name":"g","password":"pw"}"#, "JoinRoom"),
 ];

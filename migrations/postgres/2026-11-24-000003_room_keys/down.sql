@@ -1,0 +1,2 @@
+DROP INDEX rooms_key_blind;
+ALTER TABLE rooms DROP COLUMN key_blind;

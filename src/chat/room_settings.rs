@@ -1,0 +1,119 @@
+//! How a room is run: slow mode, and what its members are.
+
+use serde::Serialize;
+
+use super::audit;
+use super::facts::{Facts, any_room, find_person, memberships};
+use super::policy::{self, Action};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::hub::{Audience, Outbound, Publication};
+use crate::store::{Tx, rooms};
+use crate::types::{Actor, Reason, Room, RoomId, RoomName, RoomRole, UserId, Username};
+
+/// Longest pause of the slow mode, in seconds.
+const SLOWEST: u32 = 3_600;
+
+/// To the room: how many seconds must lie between two messages of one member.
+#[derive(Serialize)]
+pub struct SlowModeSet {
+    room: RoomName,
+    seconds: u32,
+}
+
+impl Outbound for SlowModeSet {
+    const NAME: &'static str = "slow_mode_set";
+}
+
+/// To the room: somebody is something else there now.
+#[derive(Serialize)]
+pub struct RoleSet {
+    username: Username,
+    room: RoomName,
+    role: RoomRole,
+}
+
+impl Outbound for RoleSet {
+    const NAME: &'static str = "role_set";
+}
+
+/// How many seconds must lie between two messages of one member; 0 turns it off.
+pub async fn set_slow_mode(app: &App, actor: &Actor, name: RoomName, seconds: u32) -> Result<()> {
+    if seconds > SLOWEST {
+        return Err(Error::invalid("seconds", format!("must be a number from 0 to {SLOWEST}")));
+    }
+    let (facts, actor) = (Facts::of(app), actor.clone());
+    let limits = app.limits.clone();
+    app.db
+        .write(rooms::lane(&name), move |tx| {
+            let room = any_room(tx, &name)?;
+            let (standing, there) = facts.in_room(tx, &actor, &room)?;
+            policy::in_room(Action::SetSlowMode, standing, there)?;
+            limits.moderation(standing.role, actor.user)?;
+            rooms::update(tx, &Room { slow_mode: seconds, ..room.clone() })?;
+            let set = SlowModeSet { room: room.name.clone(), seconds };
+            tx.publish(Publication::emit(Audience::Room(room.id), &set));
+            let action = format!("set_slow_mode {seconds}");
+            audit::note(tx, facts.at, Some(&actor), &action, None, Some(&room.name), Reason::default());
+            Ok(())
+        })
+        .await
+}
+
+/// Makes a member something else in a room. Who makes somebody its owner hands it over.
+pub async fn set_room_role(app: &App, actor: &Actor, username: Username, name: RoomName, role: RoomRole) -> Result<()> {
+    let (facts, actor) = (Facts::of(app), actor.clone());
+    let limits = app.limits.clone();
+    app.db
+        .write(rooms::lane(&name), move |tx| {
+            let room = any_room(tx, &name)?;
+            let (standing, there) = facts.in_room(tx, &actor, &room)?;
+            policy::in_room(Action::SetRoomRole, standing, there)?;
+            limits.moderation(standing.role, actor.user)?;
+            let person = find_person(tx, &username)?;
+            // A guest's role is for exactly that name: those that look like it are other people.
+            let mut members = memberships(tx, room.id, &person.identity)?;
+            members.retain(|member| member.name == person.name);
+            if members.len() > 1 && role != RoomRole::Member {
+                return Err(Error::Conflict("Several guests have this name. Ask them to make an account.".into()));
+            }
+            if members.is_empty() {
+                return Err(Error::NotFound("They are no member of this group.".into()));
+            }
+            if person.identity == actor.identity {
+                return Err(Error::invalid("username", "This is you. Make somebody else the owner to step down."));
+            }
+            if role == RoomRole::Owner {
+                step_down(tx, &room)?;
+            }
+            for member in &members {
+                rooms::set_room_role(tx, room.id, member, role)?;
+            }
+            let set = RoleSet { username: person.name.clone(), room: room.name.clone(), role };
+            tx.publish(Publication::emit(Audience::Room(room.id), &set));
+            let action = format!("set_room_role {role:?}").to_lowercase();
+            audit::note(tx, facts.at, Some(&actor), &action, Some(&person.name), Some(&room.name), Reason::default());
+            Ok(())
+        })
+        .await
+}
+
+/// A room has one owner: the one so far stays as a moderator.
+fn step_down(tx: &mut Tx, room: &Room) -> Result<()> {
+    for member in rooms::members(tx, room.id)?.iter().filter(|member| member.role == RoomRole::Owner) {
+        rooms::set_room_role(tx, room.id, member, RoomRole::Moderator)?;
+    }
+    Ok(())
+}
+
+/// When an owner leaves, the longest-standing moderator takes over, else the longest-standing member; where nobody is
+/// left, the server's moderators look after the room.
+pub(super) fn pass_on(tx: &mut Tx, room: RoomId, gone: UserId) -> Result<()> {
+    let members = rooms::members(tx, room)?;
+    let left: Vec<_> = members.into_iter().filter(|member| member.user != gone).collect();
+    if left.iter().any(|member| member.role == RoomRole::Owner) {
+        return Ok(());
+    }
+    let heir = left.iter().find(|member| member.role == RoomRole::Moderator).or(left.first());
+    heir.map_or(Ok(()), |heir| rooms::set_room_role(tx, room, heir, RoomRole::Owner))
+}
