@@ -68,7 +68,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("RATELIMIT_ROOM_PASSWORDS", "1/m burst 5", "Wrong group passwords of one person, and from one address"),
     setting("RATELIMIT_REGISTRATIONS", "3/h", "New accounts from one address (those by invitation do not count)"),
     setting("RATELIMIT_ROOMS", "5/h", "New groups of one person"),
-    setting("RATELIMIT_MODERATION", "6/m burst 30", "What one person does as moderator of a group; the server's own moderators are free"),
+    setting(
+        "RATELIMIT_MODERATION",
+        "6/m burst 30",
+        "What one person does as moderator of a group; the server's own moderators are free",
+    ),
     setting("MAX_SOCKETS_PER_ACCOUNT", "20", "Connections that one account may have"),
     setting("MAX_SOCKETS_PER_ADDRESS", "100", "Connections that one address may have"),
     setting("JOIN_TIMEOUT", "30", "Seconds after which a connection that has not joined the chat is closed"),

@@ -121,10 +121,9 @@ impl Limits {
     /// elsewhere cannot lock the person out (OWASP, "Slow Down Online Guessing Attacks with Device Cookies").
     pub fn login(&self, account: Identity, network: Network, known: Option<(UserId, String)>) -> Result<Taken> {
         self.take(Act::LoginFailure, |rates| match known {
-            Some((user, device)) => vec![
-                (Whose::Device(user, device), rates.logins),
-                (Whose::Devices(user), rates.logins.times(DEVICES)),
-            ],
+            Some((user, device)) => {
+                vec![(Whose::Device(user, device), rates.logins), (Whose::Devices(user), rates.logins.times(DEVICES))]
+            }
             None => [Whose::Identity(account), Whose::Network(network)].map(|whose| (whose, rates.logins)).into(),
         })
     }
@@ -267,7 +266,8 @@ mod tests {
         let _guess = limits.login(victim.clone(), network(1), None).unwrap();
         assert!(limits.login(victim.clone(), network(2), None).is_err());
         assert!(limits.login(victim.clone(), network(2), Some((user, "device".into()))).is_ok());
-        let guesses = (0..100).filter(|n| limits.login(victim.clone(), network(2), Some((user, n.to_string()))).is_ok());
+        let guesses =
+            (0..100).filter(|n| limits.login(victim.clone(), network(2), Some((user, n.to_string()))).is_ok());
         assert_eq!(guesses.count() as u32, DEVICES - 1, "many devices of one account are one attacker");
     }
 

@@ -95,7 +95,8 @@ pub(super) async fn remove_messages(app: &App, whom: &Identity, room: Option<Roo
             };
             let mut found = Vec::new();
             for room in rooms {
-                let written = messages_since(reader, &room, since)?.into_iter().filter(|written| written.author == whom);
+                let written =
+                    messages_since(reader, &room, since)?.into_iter().filter(|written| written.author == whom);
                 found.push((room, written.map(|written| written.message).collect::<Vec<_>>()));
             }
             Ok(found)

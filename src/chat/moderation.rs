@@ -13,8 +13,8 @@ use super::{audit, sessions};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::hub::{Audience, Outbound, Publication};
-use crate::store::moderation::{self as sanctions, AddressBan, FOR_EVER, Sanction, Until};
 use crate::limits::Limits;
+use crate::store::moderation::{self as sanctions, AddressBan, FOR_EVER, Sanction, Until};
 use crate::store::{Lane, Tx, rooms, state};
 use crate::types::{Actor, Identity, Network, Reason, Room, RoomName, RoomRole, Timestamp, Username};
 
@@ -113,7 +113,8 @@ impl Found {
         if self.room.is_some() && !self.is_there {
             return;
         }
-        let event = Sanctioned { action, room: target.room.clone(), until: until.and_then(end), reason: target.reason.clone() };
+        let event =
+            Sanctioned { action, room: target.room.clone(), until: until.and_then(end), reason: target.reason.clone() };
         tx.publish(Publication::emit(Audience::Person(self.person.identity.clone()), &event));
     }
 }
@@ -128,12 +129,9 @@ pub async fn kick(app: &App, actor: &Actor, target: Target) -> Result<()> {
             found.tell(tx, "kick", &target, None);
             match &found.room {
                 Some(room) => put_out(tx, &found.person, room)?,
-                None => sessions::close(
-                    tx,
-                    Audience::Person(found.person.identity.clone()),
-                    None,
-                    "You were sent away.",
-                ),
+                None => {
+                    sessions::close(tx, Audience::Person(found.person.identity.clone()), None, "You were sent away.")
+                }
             }
             act.note(tx, "kick", &found, target);
             Ok(())

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::audit;
-use super::facts::Facts;
 use super::deletion::{FoundMessage, find_message};
+use super::facts::Facts;
 use super::policy::{self, Action};
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -22,8 +22,14 @@ pub async fn report(app: &App, actor: &Actor, id: MessageId, reason: Reason) -> 
             let FoundMessage { room, written, standing, there } = find_message(facts, tx, &actor, id)?;
             policy::in_room(Action::Report, standing, there)?;
             let message = serde_json::to_value(&written.message).map_err(Error::internal)?;
-            let report =
-                Report { message, room: room.name, by: actor.name.clone(), reason, at: facts.at.micros(), resolved: None };
+            let report = Report {
+                message,
+                room: room.name,
+                by: actor.name.clone(),
+                reason,
+                at: facts.at.micros(),
+                resolved: None,
+            };
             let id = reports::id_of(tx, &actor.identity, id)?;
             // Who complains twice is heard once; about the same message anew when somebody has dealt with it.
             if reports::get(tx, id)?.is_none_or(|earlier| earlier.resolved.is_some()) {

@@ -4,9 +4,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::facts::{Facts, hidden_from};
-use super::room_settings::pass_on;
 use super::people::RECENT;
 use super::policy::{self, Action};
+use super::room_settings::pass_on;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::hub::{Audience, Fanout, Outbound, Publication, Step};

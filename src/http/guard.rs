@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 
 use super::{BODY_LIMIT, Web};
 use crate::app::App;
-use crate::config::AllowedOrigins;
 use crate::chat::sessions;
+use crate::config::AllowedOrigins;
 use crate::decode::{malformed, object};
 use crate::error::{Error, Result};
 use crate::signer::Signer;

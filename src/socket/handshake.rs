@@ -100,7 +100,8 @@ async fn dispatch(edge: &Edge, mut request: Request, next: Next) -> Response {
         let seat = edge.hub.seats.take(Network::of(visitor.address));
         // Up to the limit itself the client is told in its own protocol, and does not try again by itself.
         if edge.app.config.socket_limits.is_some_and(|limits| seat.number() > limits.per_address * 2) {
-            return (StatusCode::TOO_MANY_REQUESTS, "There are too many connections from your address.").into_response();
+            return (StatusCode::TOO_MANY_REQUESTS, "There are too many connections from your address.")
+                .into_response();
         }
         request.extensions_mut().insert(seat);
         request.extensions_mut().insert(visitor);

@@ -45,7 +45,14 @@ pub struct SocketHub {
 impl SocketHub {
     pub fn new(io: SocketIo, service: Service, limits: Option<SocketLimits>) -> Self {
         let per_account = limits.map_or(usize::MAX, |limits| limits.per_account);
-        Self { io, service, registry: Mutex::default(), switches: Mutex::default(), per_account, seats: Seats::default() }
+        Self {
+            io,
+            service,
+            registry: Mutex::default(),
+            switches: Mutex::default(),
+            per_account,
+            seats: Seats::default(),
+        }
     }
 
     /// Takes a connection in: from here on it can be spoken to.

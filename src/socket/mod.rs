@@ -36,8 +36,8 @@ use crate::types::{Actor, ConnId, Network, Token};
 use crate::visitor::Visitor;
 use event::{Connection, Entry, Pipeline};
 pub use hub::SocketHub;
-use seats::Seat;
 use raw::Raw;
+use seats::Seat;
 
 /// Packets that may wait for a connection. A reader who falls behind further than this is cut off.
 const BUFFER: usize = 1024;

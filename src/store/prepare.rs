@@ -178,12 +178,13 @@ fn first_rows(connection: &mut AnyConnection, vault: &Vault, now: Timestamp) -> 
         }
         vault.load(name, stored)?;
     }
-    connection.transaction(|connection| {
-        let mut tx = super::Tx::new(connection, vault);
-        rooms::ensure_public(&mut tx, now)?;
-        renew_keys(&mut tx)
-    })
-    .map_err(|error: Error| anyhow!("{error}"))
+    connection
+        .transaction(|connection| {
+            let mut tx = super::Tx::new(connection, vault);
+            rooms::ensure_public(&mut tx, now)?;
+            renew_keys(&mut tx)
+        })
+        .map_err(|error: Error| anyhow!("{error}"))
 }
 
 /// Makes the keys of names anew where this version makes other ones than the one before.

@@ -32,7 +32,10 @@ pub struct Resolution {
 pub fn id_of(reader: &mut Reader, by: &Identity, message: MessageId) -> Result<ReportId> {
     let person = reader.person(by)?;
     let blind = reader.blind("report", &format!("{} {}", hex(&person), message.uuid()))?;
-    blind.get(..16).and_then(ReportId::from_stored).ok_or_else(|| Error::Internal(anyhow::anyhow!("a short blind index")))
+    blind
+        .get(..16)
+        .and_then(ReportId::from_stored)
+        .ok_or_else(|| Error::Internal(anyhow::anyhow!("a short blind index")))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -14,11 +14,11 @@ use std::thread::JoinHandle;
 use diesel::{Connection, RunQueryDsl};
 use tokio::sync::{mpsc, oneshot};
 
+use super::Tx;
 use super::connection::{AnyConnection, connect};
 use super::shared::Shared;
 use super::statements::{Savepoint, lock_lane};
 use super::vault::Vault;
-use super::Tx;
 use crate::error::{Error, Result};
 use crate::hub::{Publication, Publisher, Step};
 use crate::types::DatabaseUrl;

@@ -382,7 +382,8 @@ async fn a_second_factor_is_asked_for_and_no_code_is_good_twice() {
     assert_eq!(me["second_factor"], true);
 
     // Who has come upon the password alone does not get rid of it.
-    let remove = async |body: Value| call(&server, "POST", "/api/second-factor/remove", Some(&token), body).await.status;
+    let remove =
+        async |body: Value| call(&server, "POST", "/api/second-factor/remove", Some(&token), body).await.status;
     assert_eq!(remove(json!({ "password": PASSWORD })).await, 401);
     assert_eq!(remove(json!({ "password": PASSWORD, "code": "000000" })).await, 401);
     assert_eq!(remove(json!({ "password": PASSWORD, "code": spare })).await, 200);
