@@ -5,6 +5,7 @@ use std::sync::{Arc, RwLock};
 
 use chrono::{DateTime, Utc};
 
+use crate::chat::resume::Run;
 use crate::config::Config;
 use crate::hub::{Fanout, Publisher};
 use crate::limits::Limits;
@@ -24,6 +25,7 @@ pub struct App {
     pub pressure: Pressure,
     pub signer: Arc<Signer>,
     pub clock: Arc<dyn Clock>,
+    pub run: Run,
     /// Networks that may not come in, and until when, as the database has them: asked for at every connection.
     pub banned_networks: RwLock<HashMap<Network, i64>>,
 }

@@ -43,6 +43,14 @@ pub struct Ear {
     pub hidden: HashSet<Identity>,
 }
 
+/// How far a connection has heard a room.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    pub name: RoomName,
+    /// The position of the last message.
+    pub seq: i64,
+}
+
 /// Something to carry out after a commit.
 pub enum Publication {
     Emit {
@@ -50,14 +58,17 @@ pub enum Publication {
         except: Option<ConnId>,
         /// Who blocked this author does not get it.
         author: Option<Identity>,
+        /// Where a message stands: how far those who get it have heard the room.
+        mark: Option<(RoomId, i64)>,
         event: &'static str,
         payload: Box<RawValue>,
     },
-    /// From here on the connection hears the room.
+    /// From here on the connection hears the room, whose newest message has this position.
     Join {
         conn: ConnId,
         room: RoomId,
         name: RoomName,
+        seq: i64,
     },
     Leave {
         conns: Audience,
@@ -94,12 +105,19 @@ impl Publication {
 
     /// To all of `to` but that one connection.
     pub fn emit_except<E: Outbound>(to: Audience, except: Option<ConnId>, event: &E) -> Self {
-        Self::Emit { to, except, author: None, event: E::NAME, payload: encode(event) }
+        Self::Emit { to, except, author: None, mark: None, event: E::NAME, payload: encode(event) }
     }
 
-    /// To all of `to` who have not blocked the author.
-    pub fn emit_of<E: Outbound>(author: Identity, to: Audience, event: &E) -> Self {
-        Self::Emit { to, except: None, author: Some(author), event: E::NAME, payload: encode(event) }
+    /// A message to all of its room who have not blocked the author.
+    pub fn message<E: Outbound>(author: Identity, room: RoomId, seq: i64, event: &E) -> Self {
+        let (to, author, mark) = (Audience::Room(room), Some(author), Some((room, seq)));
+        Self::Emit { to, except: None, author, mark, event: E::NAME, payload: encode(event) }
+    }
+
+    /// A message that a connection has missed.
+    pub fn missed<E: Outbound>(conn: ConnId, room: RoomId, seq: i64, event: &E) -> Self {
+        let (to, mark) = (Audience::Conn(conn), Some((room, seq)));
+        Self::Emit { to, except: None, author: None, mark, event: E::NAME, payload: encode(event) }
     }
 }
 
@@ -119,9 +137,9 @@ pub trait Fanout: Send + Sync {
     /// The sessions that have a connection on this node.
     fn sessions(&self) -> Vec<SessionId>;
     /// The rooms that the connection hears.
-    fn rooms_of(&self, conn: ConnId) -> BTreeMap<RoomId, RoomName>;
+    fn rooms_of(&self, conn: ConnId) -> BTreeMap<RoomId, Heard>;
     /// The connection has gone: forgets it. The rooms that it heard.
-    fn remove(&self, conn: ConnId) -> BTreeMap<RoomId, RoomName>;
+    fn remove(&self, conn: ConnId) -> BTreeMap<RoomId, Heard>;
 }
 
 /// A hub without connections: for commands that write and have nobody to tell.
@@ -146,11 +164,11 @@ impl Fanout for Nobody {
         Vec::new()
     }
 
-    fn rooms_of(&self, _: ConnId) -> BTreeMap<RoomId, RoomName> {
+    fn rooms_of(&self, _: ConnId) -> BTreeMap<RoomId, Heard> {
         BTreeMap::new()
     }
 
-    fn remove(&self, _: ConnId) -> BTreeMap<RoomId, RoomName> {
+    fn remove(&self, _: ConnId) -> BTreeMap<RoomId, Heard> {
         BTreeMap::new()
     }
 }

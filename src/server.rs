@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::app::{App, Clock, SystemClock};
+use crate::chat::resume::Run;
 use crate::config::Config;
 use crate::hub::{Fanout, Nobody, Publisher};
 use crate::limits::Limits;
@@ -48,7 +49,9 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let hub = socket::build(&config);
     let publisher = Publisher::start(hub.clone());
-    let app = Arc::new(build(config, prepared, hub.clone(), publisher)?);
+    let mut app = build(config, prepared, hub.clone(), publisher)?;
+    app.run = Run::new(app.db.read(store::rooms::last_seqs).await.map_err(|error| anyhow::anyhow!("{error}"))?);
+    let app = Arc::new(app);
     let edge = socket::attach(app.clone(), hub);
     let router = http::router(app.clone(), edge.router());
     let owner_invite = chat::invites::owner_link(&app).await.unwrap_or_else(|error| {
@@ -101,6 +104,7 @@ fn build(config: Config, prepared: Prepared, hub: Arc<dyn Fanout>, publisher: Pu
         pressure: Pressure::default(),
         signer: Arc::new(signer),
         clock: Arc::new(SystemClock),
+        run: Run::new(Default::default()),
         banned_networks: RwLock::default(),
         config,
     })

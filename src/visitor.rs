@@ -16,6 +16,8 @@ use crate::types::Token;
 pub const SESSION_COOKIE: &str = "secure_chat_session";
 /// The cookie of a browser in which somebody has logged in.
 pub const DEVICE_COOKIE: &str = "secure_chat_device";
+/// The cookie that comes with the page.
+pub const BROWSER_COOKIE: &str = "secure_chat_browser";
 /// Longest description of a browser that is kept, in characters.
 const USER_AGENT_LENGTH: usize = 200;
 
@@ -28,6 +30,8 @@ pub struct Visitor {
     /// Whether the token came by itself, as cookies do: then a foreign page may have sent the request.
     pub by_cookie: bool,
     pub device: Option<Token>,
+    /// By which a browser is known that loaded the page, whoever uses it.
+    pub browser: Option<Token>,
     pub user_agent: String,
     /// Whether the browser speaks TLS, to us or to a trusted proxy.
     pub secure: bool,
@@ -54,6 +58,7 @@ impl Visitor {
             by_cookie: bearer.is_none() && cookie.is_some(),
             token: bearer.or(cookie),
             device: self::cookie(headers, DEVICE_COOKIE),
+            browser: self::cookie(headers, BROWSER_COOKIE),
             user_agent: text(headers.get(USER_AGENT)).chars().take(USER_AGENT_LENGTH).collect(),
             secure: trusted && first(text(headers.get(FORWARDED_PROTO))) == "https",
         }

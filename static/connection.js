@@ -5,7 +5,8 @@ import { byId, showAlert } from './account/dom.js';
 const ACK_TIMEOUT_MS = 15_000;
 const STATES = { connecting: 'Connecting…', connected: 'Connected', offline: 'Offline' };
 
-const socket = io({ autoConnect: false });
+// This page comes back by itself, and says then who it is and where it was.
+const socket = io({ autoConnect: false, auth: { resume: false } });
 const waitingForAck = new Map(); // event name → how many requests wait for their ack
 let state = 'offline';
 const waitingForState = []; // resolvers of promises

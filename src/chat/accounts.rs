@@ -193,7 +193,7 @@ fn refuse_barred(facts: Facts, tx: &mut Tx, actor: &Actor) -> Result<()> {
 }
 
 fn signed_in(user: UserId, name: Username, session: SessionId, conn: Option<ConnId>, address: IpAddr) -> Actor {
-    Actor { user, name, identity: Identity::Account(user), session: Some(session), conn, address }
+    Actor { user, name, identity: Identity::Account(user), session: Some(session), conn, address, ticket: None }
 }
 
 /// What a browser's device cookie is made for.

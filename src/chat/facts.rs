@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use uuid::Uuid;
+
 use super::policy::{InRoom, Standing};
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -13,6 +15,8 @@ use crate::types::{Actor, Identity, NameKey, Role, Room, RoomId, RoomName, Times
 pub struct Facts {
     pub at: Timestamp,
     admins_need_second_factor: bool,
+    /// Of the server.
+    pub run: Uuid,
 }
 
 /// Somebody whom an act is about.
@@ -24,7 +28,8 @@ pub struct Person {
 
 impl Facts {
     pub fn of(app: &App) -> Self {
-        Self { at: app.now(), admins_need_second_factor: app.config.admins_need_second_factor }
+        let admins_need_second_factor = app.config.admins_need_second_factor;
+        Self { at: app.now(), admins_need_second_factor, run: app.run.id }
     }
 
     /// What holds for who acts, on the server.

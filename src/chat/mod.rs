@@ -12,6 +12,7 @@ pub mod operator;
 pub mod people;
 mod policy;
 pub mod reports;
+pub mod resume;
 pub mod room_settings;
 pub mod rooms;
 pub mod second_factor;

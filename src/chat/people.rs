@@ -1,21 +1,22 @@
 //! People in the chat: coming in, their numbers, whom they block and which rooms they mute.
 
 use std::collections::HashSet;
-use std::net::IpAddr;
 
 use serde::Serialize;
 
 use super::facts::{Facts, any_room, find_person, hidden_from};
 use super::policy::{self, Action};
+use super::resume;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::hub::{Audience, Ear, Outbound, Publication};
+use crate::hub::{Audience, Ear, Heard, Outbound, Publication};
 use crate::store::people::{Block, RoomPreferences};
 use crate::store::{self, Lane, Tx, accounts, people, rooms};
 use crate::types::{
-    Actor, ConnId, Identity, Message, NameKey, Network, PublicKey, Room, RoomId, RoomName, RoomRole, Timestamp, User,
-    UserId, Username,
+    Actor, ConnId, Identity, Message, NameKey, Network, PublicKey, Room, RoomId, RoomName, RoomRole, TicketId,
+    Timestamp, User, UserId, Username,
 };
+use crate::visitor::Visitor;
 
 /// Messages that come with a room.
 pub(super) const RECENT: usize = 50;
@@ -58,17 +59,28 @@ impl Outbound for UserStats {
 pub async fn enter_as_guest(
     app: &App,
     conn: ConnId,
-    address: IpAddr,
+    visitor: &Visitor,
+    ticket: TicketId,
     name: Username,
     public_key: Option<PublicKey>,
 ) -> Result<Actor> {
+    let address = visitor.address;
     policy::enter_as_guest(app.config.guests)?;
     app.pressure.admit_guest()?;
     app.limits.entrance(Network::of(address))?;
     let facts = Facts::of(app);
     let user = User { id: UserId::random(), name, public_key, joined_at: facts.at };
     let identity = Identity::guest(&user.name);
-    let actor = Actor { user: user.id, name: user.name.clone(), identity, session: None, conn: Some(conn), address };
+    let actor = Actor {
+        user: user.id,
+        name: user.name.clone(),
+        identity,
+        session: None,
+        conn: Some(conn),
+        address,
+        ticket: resume::key(app, visitor, None, ticket),
+    };
+    let hub = app.hub.clone();
     app.db
         .write(Lane::People, move |tx| {
             if accounts::find(tx, &NameKey::of(&user.name))?.is_some() {
@@ -80,6 +92,8 @@ pub async fn enter_as_guest(
             let public = public_to_enter(facts, tx, &actor)?;
             people::insert(tx, &user)?;
             enter_public(tx, &actor, conn, public, None)?;
+            resume::come_in(tx, facts, &actor)?;
+            resume::keep(tx, facts, &actor, hub.rooms_of(conn).into_keys().chain([RoomId::PUBLIC]))?;
             Ok(actor)
         })
         .await
@@ -90,9 +104,12 @@ pub async fn enter(app: &App, actor: &Actor, conn: ConnId) -> Result<()> {
     app.limits.entrance(Network::of(actor.address))?;
     let actor = actor.clone();
     let facts = Facts::of(app);
+    let hub = app.hub.clone();
     app.db
         .write(Lane::People, move |tx| {
             let public = public_to_enter(facts, tx, &actor)?;
+            resume::come_in(tx, facts, &actor)?;
+            resume::keep(tx, facts, &actor, hub.rooms_of(conn).into_keys().chain([RoomId::PUBLIC]))?;
             let member_of = rooms::of_member(tx, actor.user)?.into_iter().map(|room| room.name).collect();
             enter_public(tx, &actor, conn, public, Some(member_of))
         })
@@ -122,14 +139,15 @@ fn enter_public(
         available_groups: rooms::group_names(tx)?,
         member_of,
     };
-    tx.publish(Publication::Join { conn, room: public.id, name: public.name.clone() });
+    let seq = rooms::last_seq(tx, public.id)?;
+    tx.publish(Publication::Join { conn, room: public.id, name: public.name.clone(), seq });
     tx.publish(Publication::emit(Audience::Conn(conn), &joined));
     super::rooms::announce_joined(tx, conn, &actor.name, &public);
     Ok(())
 }
 
 /// Makes the connection speak for the person, without those whom they have blocked; these.
-fn identify(tx: &mut Tx, actor: &Actor, conn: ConnId) -> Result<HashSet<Identity>> {
+pub(super) fn identify(tx: &mut Tx, actor: &Actor, conn: ConnId) -> Result<HashSet<Identity>> {
     let hidden = hidden_from(tx, actor.user)?;
     let (user, identity, session) = (actor.user, actor.identity.clone(), actor.session);
     tx.publish(Publication::Identify { conn, ear: Ear { user, identity, session, hidden: hidden.clone() } });
@@ -143,16 +161,21 @@ pub async fn introduce(app: &App, actor: &Actor, conn: ConnId, listen: bool) -> 
     app.db
         .write(Lane::People, move |tx| {
             identify(tx, &actor, conn)?;
-            if listen {
-                let own = rooms::of_member(tx, actor.user)?;
-                for room in std::iter::once(rooms::public(tx)?).chain(own) {
-                    let (standing, there) = facts.in_room(tx, &actor, &room)?;
-                    if policy::in_room(Action::ReadRoom, standing, there).is_ok() {
-                        tx.publish(Publication::Join { conn, room: room.id, name: room.name });
-                    }
+            if !listen {
+                return Ok(());
+            }
+            let own = rooms::of_member(tx, actor.user)?;
+            let mut heard = Vec::new();
+            for room in std::iter::once(rooms::public(tx)?).chain(own) {
+                let (standing, there) = facts.in_room(tx, &actor, &room)?;
+                if policy::in_room(Action::ReadRoom, standing, there).is_ok() {
+                    let seq = rooms::last_seq(tx, room.id)?;
+                    tx.publish(Publication::Join { conn, room: room.id, name: room.name, seq });
+                    heard.push(room.id);
                 }
             }
-            Ok(())
+            resume::come_in(tx, facts, &actor)?;
+            resume::keep(tx, facts, &actor, heard)
         })
         .await
 }
@@ -161,7 +184,7 @@ pub async fn introduce(app: &App, actor: &Actor, conn: ConnId, listen: bool) -> 
 /// was to be proved. Not of those that have banned either of the two, or in which the earlier one has no voice.
 pub async fn bring_along(app: &App, before: &Actor, actor: &Actor, conn: ConnId) -> Result<()> {
     let facts = Facts::of(app);
-    for (group, name) in app.hub.rooms_of(conn) {
+    for (group, Heard { name, .. }) in app.hub.rooms_of(conn) {
         if group == RoomId::PUBLIC {
             continue;
         }

@@ -1,15 +1,18 @@
 //! Groups: making, joining, leaving.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::facts::{Facts, hidden_from};
 use super::people::RECENT;
 use super::policy::{self, Action};
+use super::resume;
 use super::room_settings::pass_on;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::hub::{Audience, Fanout, Outbound, Publication, Step};
+use crate::hub::{Audience, Fanout, Heard, Outbound, Publication, Step};
 use crate::passwords::Verdict;
 use crate::store::{Lane, Reader, Tx, accounts, messages, rooms};
 use crate::types::{Actor, ConnId, Message, Network, Password, Room, RoomId, RoomName, RoomRole, Username};
@@ -101,6 +104,7 @@ pub async fn create(app: &App, actor: &Actor, name: RoomName, password: Option<P
     let created_at = facts.at;
     let creator = Some(actor.name.clone());
     let room = Room { id: RoomId::random(), name, creator, created_at, password_hash, slow_mode: 0 };
+    let hub = app.hub.clone();
     // One lane for all new groups: people see the list grow in one order.
     app.db
         .write(Lane::People, move |tx| {
@@ -110,8 +114,9 @@ pub async fn create(app: &App, actor: &Actor, name: RoomName, password: Option<P
             let list = GroupListUpdated { available_groups: rooms::group_names(tx)? };
             if let Some(conn) = actor.conn {
                 let created = GroupCreated { group_name: room.name.clone(), group_id: group_id(&room.name) };
-                tx.publish(Publication::Join { conn, room: room.id, name: room.name.clone() });
+                tx.publish(Publication::Join { conn, room: room.id, name: room.name.clone(), seq: 0 });
                 tx.publish(Publication::emit(Audience::Conn(conn), &created));
+                resume::keep(tx, facts, &actor, hub.rooms_of(conn).into_keys().chain([room.id]))?;
             }
             tx.publish(Publication::emit(audience, &list));
             Ok(room)
@@ -142,7 +147,7 @@ pub async fn join(app: &App, actor: &Actor, name: RoomName, password: Option<Pas
         (Some(hash), Some(password)) => try_password(app, actor, hash, password).await?,
     };
     policy::join_group(fits)?;
-    let actor = actor.clone();
+    let (actor, hub) = (actor.clone(), app.hub.clone());
     app.db
         .write(rooms::lane(&name), move |tx| {
             // Whoever was banned while the password was checked stays out.
@@ -156,8 +161,10 @@ pub async fn join(app: &App, actor: &Actor, name: RoomName, password: Option<Pas
                 members: member_names(tx, room.id)?,
             };
             if let Some(conn) = actor.conn {
-                tx.publish(Publication::Join { conn, room: room.id, name: room.name.clone() });
+                let seq = rooms::last_seq(tx, room.id)?;
+                tx.publish(Publication::Join { conn, room: room.id, name: room.name.clone(), seq });
                 tx.publish(Publication::emit(Audience::Conn(conn), &joined));
+                resume::keep(tx, facts, &actor, hub.rooms_of(conn).into_keys().chain([room.id]))?;
                 announce_joined(tx, conn, &actor.name, &room);
             }
             Ok(room)
@@ -178,7 +185,7 @@ async fn try_password(app: &App, actor: &Actor, hash: &str, password: Password) 
 /// Leaves a group. Whoever is not in it has nothing to leave: that is no error.
 pub async fn leave(app: &App, actor: &Actor, name: RoomName) -> Result<Option<RoomId>> {
     app.limits.passage(actor.user, Network::of(actor.address))?;
-    let actor = actor.clone();
+    let (facts, actor) = (Facts::of(app), actor.clone());
     let hub = app.hub.clone();
     app.db
         .write(rooms::lane(&name), move |tx| {
@@ -195,6 +202,7 @@ pub async fn leave(app: &App, actor: &Actor, name: RoomName) -> Result<Option<Ro
                 let left = GroupLeft { group_name: room.name.clone() };
                 tx.publish(Publication::Leave { conns: Audience::Conn(conn), room: room.id });
                 tx.publish(Publication::emit(Audience::Conn(conn), &left));
+                resume::keep(tx, facts, &actor, hub.rooms_of(conn).into_keys().filter(|heard| *heard != room.id))?;
             }
             let left = UserLeft { username: actor.name, room: room.name };
             tx.publish(Publication::emit(Audience::Room(room.id), &left));
@@ -204,10 +212,10 @@ pub async fn leave(app: &App, actor: &Actor, name: RoomName) -> Result<Option<Ro
 }
 
 /// Tells the rooms of a connection that has gone. Membership stays: people come back.
-pub fn disconnected(app: &App, actor: &Actor, rooms: impl IntoIterator<Item = (RoomId, RoomName)>) {
-    let steps = rooms.into_iter().map(|(id, room)| {
-        let left = UserLeft { username: actor.name.clone(), room };
-        Step::Publish(Publication::emit_except(Audience::Room(id), actor.conn, &left))
+pub fn disconnected(app: &App, actor: &Actor, rooms: &BTreeMap<RoomId, Heard>) {
+    let steps = rooms.iter().map(|(id, heard)| {
+        let left = UserLeft { username: actor.name.clone(), room: heard.name.clone() };
+        Step::Publish(Publication::emit_except(Audience::Room(*id), actor.conn, &left))
     });
     app.publisher.publish(steps.collect());
 }

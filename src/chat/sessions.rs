@@ -13,7 +13,7 @@ use crate::error::{Error, Result, WireError};
 use crate::hub::{Audience, Outbound, Publication};
 use crate::store::people::timestamp;
 use crate::store::sessions::{self, Session, StoredSession};
-use crate::store::{Lane, Tx, state};
+use crate::store::{Lane, Tx, resume, state};
 use crate::types::{Actor, ConnId, Identity, Network, Role, SessionId, Timestamp, Token, UserId, Username};
 use crate::visitor::Visitor;
 
@@ -116,6 +116,7 @@ pub async fn authenticate(app: &App, token: &Token, address: IpAddr) -> Result<O
                 session: Some(stored.id),
                 conn: None,
                 address,
+                ticket: None,
             };
             let banned = policy::on_server(Action::ManageOneself, facts.standing(reader, &actor)?).is_err();
             Ok((!banned).then_some((actor, stored)))
@@ -205,12 +206,15 @@ pub async fn end_others(app: &App, actor: &Actor) -> Result<usize> {
 pub async fn sign_out(app: &App, actor: &Actor) -> Result<()> {
     let actor = actor.clone();
     if let Some(conn) = actor.conn {
-        super::rooms::disconnected(app, &actor, app.hub.rooms_of(conn));
+        super::rooms::disconnected(app, &actor, &app.hub.rooms_of(conn));
     }
     app.db
         .write(Lane::People, move |tx| {
             if let Some(conn) = actor.conn {
                 tx.publish(Publication::Forget { conn });
+            }
+            if let Some(key) = actor.ticket {
+                resume::delete(tx, key.id)?;
             }
             match actor.session {
                 Some(id) => end_these(tx, &[id], actor.conn),

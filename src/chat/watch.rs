@@ -4,19 +4,22 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::facts::Facts;
 use super::sessions::{goodbye, is_over, is_stale, touch};
 use crate::app::App;
 use crate::config::SessionLife;
 use crate::error::Result;
 use crate::hub::{Audience, Publication, Step};
 use crate::store::sessions::{self, StoredSession};
-use crate::store::{Lane, Reader, accounts, moderation, state};
+use crate::store::{Lane, Reader, accounts, moderation, resume, state};
 use crate::types::{Identity, SessionId, Timestamp};
 
 /// How often the server looks for what other nodes, or its own command line, have done.
 const WATCH: Duration = Duration::from_millis(500);
 /// How often it looks for what time has ended.
 const SWEEP: Duration = Duration::from_secs(60);
+/// How many of those between two looks at the tickets of lost connections, of which there are many.
+const TICKETS: u32 = 60;
 
 /// How often others have changed something, when it was last looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,6 +39,7 @@ impl Versions {
 pub async fn watch(app: Arc<App>) {
     let mut seen = None;
     let mut swept = Instant::now();
+    let mut sweeps = 0;
     loop {
         let is_due = swept.elapsed() >= SWEEP;
         // Where the database cannot be reached, those who write hear of it.
@@ -48,6 +52,13 @@ pub async fn watch(app: Arc<App>) {
             }
             if is_due {
                 swept = Instant::now();
+                sweeps += 1;
+            }
+            if is_due
+                && sweeps % TICKETS == 0
+                && let Err(error) = forget_lost_connections(&app).await
+            {
+                tracing::warn!("old tickets could not be removed: {error}");
             }
         }
         tokio::time::sleep(WATCH).await;
@@ -113,6 +124,13 @@ fn is_over_or_gone(reader: &mut Reader, id: SessionId, at: Timestamp, life: Sess
     let idle = Duration::MAX;
     let Some(stored) = sessions::get(reader, id)? else { return Ok(true) };
     Ok(is_over(&stored.session, at, SessionLife { idle, ..life }))
+}
+
+async fn forget_lost_connections(app: &App) -> Result<()> {
+    let facts = Facts::of(app);
+    let mut over = app.db.read(resume::all).await?;
+    over.retain(|(_, ticket)| super::resume::is_over(ticket, facts));
+    app.db.write(Lane::People, move |tx| over.iter().try_for_each(|(id, _)| resume::delete(tx, *id).map(drop))).await
 }
 
 /// Sessions, mutes and bans whose time is over leave the database; sessions in use are noted as such.

@@ -54,7 +54,7 @@ fn welcome(web: &Web, visitor: &Visitor, status: StatusCode, signed_in: sessions
 }
 
 /// RFC 6265bis, section 4.1; a life of 0 removes the cookie.
-fn cookie(config: &Config, visitor: &Visitor, name: &str, value: &str, seconds: u64) -> String {
+pub fn cookie(config: &Config, visitor: &Visitor, name: &str, value: &str, seconds: u64) -> String {
     let secure = if config.secure_cookies.unwrap_or(visitor.secure) { "; Secure" } else { "" };
     format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
 }

@@ -1,22 +1,28 @@
 //! The page.
 
 use axum::extract::{Request, State};
-use axum::response::{Html, IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, USER_AGENT};
+use axum::response::{AppendHeaders, Html, IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, SET_COOKIE, USER_AGENT};
 use http::{HeaderName, StatusCode};
 use minijinja::HtmlEscape;
 
+use super::accounts::cookie;
 use super::guard::csrf_token;
 use super::{Web, refusals};
+use crate::chat::resume;
 use crate::flask::templates::{Rendered, RequestFacts, describe, folder};
-use crate::visitor::Visitor;
+use crate::visitor::{BROWSER_COOKIE, Visitor};
 
 /// For a page that knows nothing of policies: it goes on loading what it loads, from wherever, and runs its inline scripts.
 const FOREIGN_PAGE: &str = "default-src 'self' http: https: ws: wss: data: blob: 'unsafe-inline' 'unsafe-eval'; object-src 'none'; base-uri 'self'; frame-ancestors 'self'";
 
 /// `GET /`: `index.html`, rendered.
 pub async fn index(State(web): State<Web>, request: Request) -> Response {
-    render(&web, "index.html", &request)
+    let visitor = Visitor::of(&web.app.config, &request);
+    let stamp = resume::page_loads(&web.app, &visitor);
+    let life = resume::PATIENCE.as_secs();
+    let known = [(SET_COOKIE, cookie(&web.app.config, &visitor, BROWSER_COOKIE, &stamp, life))];
+    (AppendHeaders(known), render(&web, "index.html", &request)).into_response()
 }
 
 /// `GET /account`: where one makes an account and signs in, also beside a foreign page.

@@ -4,8 +4,8 @@ use serde::Deserialize;
 
 use super::event::{Context, Done, Entry, Event};
 use crate::chat::accounts::{self, Credentials, NewAccount};
-use crate::chat::people;
 use crate::chat::sessions::{self, SignedIn, Welcome};
+use crate::chat::{people, resume};
 use crate::error::Result;
 
 pub const EVENTS: &[Entry] = &[Entry::of::<NewAccount>(), Entry::of::<Credentials>(), Entry::of::<Logout>()];
@@ -33,8 +33,9 @@ impl Event for Credentials {
 }
 
 /// From here on the connection is the account's. It keeps the groups that it was in, and hears those of the account.
-async fn sign_in(context: &mut Context<'_>, signed_in: SignedIn) -> Result<Welcome> {
+async fn sign_in(context: &mut Context<'_>, mut signed_in: SignedIn) -> Result<Welcome> {
     let (app, conn) = (context.app, context.conn);
+    signed_in.actor.ticket = resume::key(app, context.visitor, signed_in.actor.session, context.session.ticket);
     people::introduce(app, &signed_in.actor, conn, true).await?;
     if let Some(before) = context.session.actor.replace(signed_in.actor.clone()) {
         people::bring_along(app, &before, &signed_in.actor, conn).await?;

@@ -24,9 +24,10 @@ use super::raw::{Arguments, Raw};
 use super::session::Session;
 use crate::app::App;
 use crate::chat;
+use crate::chat::resume::Found;
 use crate::error::{Error, Result, WireError};
-use crate::hub::Outbound;
-use crate::types::{Actor, ConnId, Network};
+use crate::hub::{Audience, Outbound};
+use crate::types::{Actor, ConnId, Network, TicketId};
 use crate::visitor::Visitor;
 
 /// Events of one connection that may wait. Past that the answer is `too_many`.
@@ -126,11 +127,10 @@ impl Pipeline {
 }
 
 enum Job {
-    /// The handshake has shown who it is. With `listen` it hears the account's rooms at once.
-    Introduce {
+    /// It may be a lost one that came back, or the handshake has shown who it is.
+    Begin {
         socket: SocketRef,
-        actor: Actor,
-        listen: bool,
+        beginning: Beginning,
     },
     Event {
         socket: SocketRef,
@@ -142,8 +142,19 @@ enum Job {
         socket: SocketRef,
     },
     Disconnected {
+        by_choice: bool,
         done: oneshot::Sender<()>,
     },
+}
+
+/// What a connection's handshake has shown.
+pub struct Beginning {
+    /// Whose session it is.
+    pub account: Option<Actor>,
+    /// Whether it hears the account's rooms at once.
+    pub listen: bool,
+    /// Whether it wants to be found again.
+    pub resume: bool,
 }
 
 #[derive(Default)]
@@ -177,12 +188,17 @@ pub struct Connection {
 impl Connection {
     pub fn new(pipeline: Arc<Pipeline>, id: ConnId, visitor: Visitor) -> Arc<Self> {
         let number = pipeline.next_number.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { pipeline, id, number, visitor, queue: Mutex::default(), session: Default::default() })
+        Arc::new(Self { pipeline, id, number, visitor, queue: Mutex::default(), session: Session::new().into() })
     }
 
-    /// The handshake has shown whose it is: known to the events that come.
-    pub fn introduce(self: &Arc<Self>, socket: SocketRef, actor: Actor, listen: bool) {
-        self.push(Job::Introduce { socket, actor, listen });
+    /// Whether it shows the cookie of a browser.
+    pub fn may_be_known(&self) -> bool {
+        self.visitor.browser.is_some()
+    }
+
+    /// Finds out whose it is, before any event that comes.
+    pub fn begin_with(self: &Arc<Self>, socket: SocketRef, beginning: Beginning) {
+        self.push(Job::Begin { socket, beginning });
     }
 
     /// Takes an event in, in arrival order. Never blocks.
@@ -208,10 +224,10 @@ impl Connection {
     }
 
     /// Waits until all that the connection sent before is done, then says goodbye for it.
-    pub async fn disconnected(self: Arc<Self>, socket: SocketRef) {
+    pub async fn disconnected(self: Arc<Self>, socket: SocketRef, by_choice: bool) {
         self.open(socket);
         let (done, finished) = oneshot::channel();
-        self.push(Job::Disconnected { done });
+        self.push(Job::Disconnected { by_choice, done });
         let _ = finished.await;
     }
 
@@ -245,7 +261,7 @@ impl Connection {
         let mut session = self.session.lock().await;
         while let Some(job) = self.next_job() {
             match job {
-                Job::Introduce { socket, actor, listen } => self.begin(&mut session, &socket, actor, listen).await,
+                Job::Begin { socket, beginning } => self.begin(&mut session, &socket, beginning).await,
                 Job::Event { socket, raw, ack } => {
                     let had_come_in = session.actor.is_some();
                     self.answer(&mut session, socket.clone(), raw, ack).await;
@@ -255,8 +271,8 @@ impl Connection {
                 }
                 Job::JoinDeadline { socket } if session.actor.is_none() => self.pipeline.hub.drop_connection(&socket),
                 Job::JoinDeadline { .. } => {}
-                Job::Disconnected { done } => {
-                    session.say_goodbye(&self.pipeline.app, self.id);
+                Job::Disconnected { by_choice, done } => {
+                    session.say_goodbye(&self.pipeline.app, self.id, by_choice).await;
                     let _ = done.send(());
                 }
             }
@@ -274,15 +290,45 @@ impl Connection {
         job
     }
 
-    /// Makes the connection speak for the account that its handshake named, or ends it, saying why.
-    async fn begin(&self, session: &mut Session, socket: &SocketRef, actor: Actor, listen: bool) {
-        match chat::people::introduce(&self.pipeline.app, &actor, self.id, listen).await {
-            Ok(()) => session.actor = Some(actor),
+    /// Lets a lost connection go on, or makes it speak for the account that its handshake named. Where that cannot be, the
+    /// client is told; an account's connection ends.
+    async fn begin(&self, session: &mut Session, socket: &SocketRef, beginning: Beginning) {
+        let is_account = beginning.account.is_some();
+        match self.find_out(session.ticket, beginning).await {
+            Ok(actor) => session.actor = actor,
             Err(error) => {
                 // Whoever has gone meanwhile need not be told.
                 let _ = socket.emit(WireError::NAME, &error.to_wire(None));
-                let _ = socket.clone().disconnect();
+                if is_account {
+                    let _ = socket.clone().disconnect();
+                }
             }
+        }
+    }
+
+    async fn find_out(&self, ticket: TicketId, beginning: Beginning) -> Result<Option<Actor>> {
+        let (app, Beginning { account, listen, resume }) = (&self.pipeline.app, beginning);
+        let found = match resume {
+            true => chat::resume::find(app, &self.visitor, self.id, ticket, account.as_ref()).await?,
+            false => Found::Nobody,
+        };
+        match (found, account) {
+            (Found::Somebody(actor, lost), _) => {
+                chat::resume::go_on(app, &actor, lost).await?;
+                Ok(Some(actor))
+            }
+            (Found::Several, None) => Err(chat::resume::several()),
+            (found, Some(account)) => {
+                let key = chat::resume::key(app, &self.visitor, account.session, ticket);
+                let actor = Actor { conn: Some(self.id), ticket: key, ..account };
+                chat::people::introduce(app, &actor, self.id, listen).await?;
+                if matches!(found, Found::Several) {
+                    let told = chat::resume::several().to_wire(Some("resume"));
+                    app.publisher.emit(Audience::Conn(self.id), &told).await;
+                }
+                Ok(Some(actor))
+            }
+            (Found::Nobody, None) => Ok(None),
         }
     }
 

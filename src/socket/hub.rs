@@ -21,9 +21,9 @@ use super::registry::{Listener, Registry};
 use super::seats::Seats;
 use crate::config::SocketLimits;
 use crate::error::{Error, WireError};
-use crate::hub::{Audience, Ear, Fanout, Outbound, Publication};
+use crate::hub::{Audience, Ear, Fanout, Heard, Outbound, Publication};
 use crate::listener::CutSwitch;
-use crate::types::{ConnId, Identity, NameKey, Network, RoomId, RoomName, SessionId, UserId};
+use crate::types::{ConnId, Identity, NameKey, Network, RoomId, SessionId, UserId};
 
 /// What answers `/socket.io/`.
 pub type Service = SocketIoService<Router>;
@@ -198,10 +198,15 @@ impl SocketHub {
 impl Fanout for SocketHub {
     fn carry_out(&self, publication: Publication) {
         match publication {
-            Publication::Emit { to, except, author, event, payload } => self.emit(&to, event, &payload, |listener| {
-                except != Some(listener.conn) && author.as_ref().is_none_or(|author| !listener.hides(author))
-            }),
-            Publication::Join { conn, room, name } => self.registry().join(conn, room, &name),
+            Publication::Emit { to, except, author, mark, event, payload } => {
+                if let Some((room, seq)) = mark {
+                    self.registry().mark(room, seq);
+                }
+                self.emit(&to, event, &payload, |listener| {
+                    except != Some(listener.conn) && author.as_ref().is_none_or(|author| !listener.hides(author))
+                });
+            }
+            Publication::Join { conn, room, name, seq } => self.registry().join(conn, room, &name, seq),
             Publication::Leave { conns, room } => {
                 let listeners = self.listeners(&conns);
                 let mut registry = self.registry();
@@ -243,11 +248,11 @@ impl Fanout for SocketHub {
         self.registry().sessions()
     }
 
-    fn rooms_of(&self, conn: ConnId) -> BTreeMap<RoomId, RoomName> {
+    fn rooms_of(&self, conn: ConnId) -> BTreeMap<RoomId, Heard> {
         self.registry().rooms_of(conn)
     }
 
-    fn remove(&self, conn: ConnId) -> BTreeMap<RoomId, RoomName> {
+    fn remove(&self, conn: ConnId) -> BTreeMap<RoomId, Heard> {
         self.registry().remove(conn)
     }
 }

@@ -11,6 +11,7 @@ mod people;
 mod raw;
 mod registry;
 mod reports;
+mod resume;
 mod rooms;
 mod seats;
 mod session;
@@ -26,15 +27,16 @@ use axum::extract::ConnectInfo;
 use serde::Deserialize;
 use socketioxide::extract::{AckSender, SocketRef, TryData};
 use socketioxide::handler::ConnectHandler;
+use socketioxide::socket::DisconnectReason;
 use socketioxide::{ParserConfig, SocketIo, TransportType};
 
 use crate::app::App;
 use crate::chat;
 use crate::config::Config;
 use crate::listener::Peer;
-use crate::types::{Actor, ConnId, Network, Token};
+use crate::types::{Actor, ConnId, Network, Token, falsy_as_none};
 use crate::visitor::Visitor;
-use event::{Connection, Entry, Pipeline};
+use event::{Beginning, Connection, Entry, Pipeline};
 pub use hub::SocketHub;
 use raw::Raw;
 use seats::Seat;
@@ -50,7 +52,15 @@ const CONNECTING: Duration = Duration::from_secs(45);
 /// What clients without cookies show when they connect.
 #[derive(Deserialize)]
 struct Auth {
-    token: Token,
+    #[serde(default, deserialize_with = "falsy_as_none")]
+    token: Option<Token>,
+    /// `false`: the client comes back by itself, and says then who it is and what it wants to hear.
+    #[serde(default = "yes")]
+    resume: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// All events that clients may send.
@@ -62,6 +72,7 @@ fn entries() -> Vec<&'static Entry> {
         moderation::EVENTS,
         people::EVENTS,
         reports::EVENTS,
+        resume::EVENTS,
         rooms::EVENTS,
     ]
     .into_iter()
@@ -143,11 +154,12 @@ async fn accept(pipeline: &Arc<Pipeline>, socket: SocketRef, auth: Option<Auth>)
     if app.config.socket_limits.is_some_and(|limits| seat > limits.per_address) {
         return Err(Refusal::TooMany);
     }
-    let actor = match auth.as_ref().map(|auth| &auth.token).or(visitor.token.as_ref()) {
+    let by_hand = auth.as_ref().and_then(|auth| auth.token.as_ref());
+    let account = match by_hand.or(visitor.token.as_ref()) {
         Some(token) => sign_in(app, token, visitor.address).await?,
         None => None,
     };
-    if actor.is_none() && auth.is_some() {
+    if account.is_none() && by_hand.is_some() {
         return Err(Refusal::NoSession);
     }
     let conn = ConnId::new(socket.id);
@@ -157,10 +169,12 @@ async fn accept(pipeline: &Arc<Pipeline>, socket: SocketRef, auth: Option<Auth>)
         pipeline.hub.carried_by(socket.id, &peer.switch);
     }
     metrics::gauge!("secure_chat_connections").increment(1);
+    // A page says when it wants to hear: with join_chat. Who shows a token by hand wants to hear at once.
+    let beginning =
+        Beginning { account, listen: by_hand.is_some(), resume: auth.as_ref().is_none_or(|auth| auth.resume) };
     let connection = Connection::new(pipeline.clone(), conn, visitor);
-    if let Some(actor) = actor {
-        // A page says when it wants to hear: with join_chat. Who shows a token by hand wants to hear at once.
-        connection.introduce(socket.clone(), Actor { conn: Some(conn), ..actor }, auth.is_some());
+    if beginning.account.is_some() || (beginning.resume && connection.may_be_known()) {
+        connection.begin_with(socket.clone(), beginning);
     }
     socket.extensions.insert(connection);
     listen(pipeline, &socket, conn);
@@ -195,9 +209,10 @@ fn listen(pipeline: &Arc<Pipeline>, socket: &SocketRef, conn: ConnId) {
         ready(())
     });
     let hub = pipeline.hub.clone();
-    socket.on_disconnect(move |socket: SocketRef| async move {
+    socket.on_disconnect(move |socket: SocketRef, reason: DisconnectReason| async move {
         metrics::gauge!("secure_chat_connections").decrement(1);
-        connection(&socket).disconnected(socket).await;
+        let by_choice = matches!(reason, DisconnectReason::ClientNSDisconnect | DisconnectReason::ServerNSDisconnect);
+        connection(&socket).disconnected(socket, by_choice).await;
         hub.gone(conn);
     });
 }

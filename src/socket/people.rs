@@ -45,7 +45,10 @@ impl Event for JoinChat {
             return Ok(Joined { user_id: actor.user });
         }
         let (app, conn) = (context.app, context.conn);
-        let actor = people::enter_as_guest(app, conn, context.visitor.address, self.username, self.public_key).await?;
+        let actor = {
+            let Context { visitor, session, .. } = &context;
+            people::enter_as_guest(app, conn, visitor, session.ticket, self.username, self.public_key).await?
+        };
         let user_id = actor.user;
         if let Some(before) = context.session.actor.replace(actor.clone()) {
             people::bring_along(app, &before, &actor, conn).await?;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use socketioxide::extract::SocketRef;
 
-use crate::hub::Ear;
+use crate::hub::{Ear, Heard};
 use crate::types::{ConnId, Identity, NameKey, Network, RoomId, RoomName, SessionId, UserId};
 
 /// A set of connections that is handed out without copying it; whoever changes it while it is out copies it then.
@@ -75,6 +75,8 @@ impl Listener {
 #[derive(Default)]
 struct Room {
     name: Option<RoomName>,
+    /// The position of the newest message that was told.
+    seq: i64,
     listeners: Listeners,
 }
 
@@ -106,7 +108,7 @@ impl Registry {
     }
 
     /// Removes the connection from everywhere; the rooms that it was in.
-    pub fn remove(&mut self, conn: ConnId) -> BTreeMap<RoomId, RoomName> {
+    pub fn remove(&mut self, conn: ConnId) -> BTreeMap<RoomId, Heard> {
         let rooms = self.rooms_of(conn);
         self.leave_all(conn);
         self.identify(conn, None);
@@ -122,7 +124,7 @@ impl Registry {
         }
     }
 
-    pub fn join(&mut self, conn: ConnId, room: RoomId, name: &RoomName) {
+    pub fn join(&mut self, conn: ConnId, room: RoomId, name: &RoomName, seq: i64) {
         let (Some(listener), Some(place)) = (self.everyone.get(&conn), self.places.get_mut(&conn)) else { return };
         if place.rooms.contains(&room) {
             return;
@@ -130,7 +132,15 @@ impl Registry {
         place.rooms.push(room);
         let entry = self.rooms.entry(room).or_default();
         entry.name = Some(name.clone());
+        entry.seq = entry.seq.max(seq);
         Arc::make_mut(&mut entry.listeners).insert(conn, listener.clone());
+    }
+
+    /// A message of this position is told to the room.
+    pub fn mark(&mut self, room: RoomId, seq: i64) {
+        if let Some(room) = self.rooms.get_mut(&room) {
+            room.seq = room.seq.max(seq);
+        }
     }
 
     pub fn leave(&mut self, conn: ConnId, room: RoomId) {
@@ -218,9 +228,13 @@ impl Registry {
         self.sessions.keys().copied().collect()
     }
 
-    pub fn rooms_of(&self, conn: ConnId) -> BTreeMap<RoomId, RoomName> {
+    pub fn rooms_of(&self, conn: ConnId) -> BTreeMap<RoomId, Heard> {
         let rooms = self.places.get(&conn).map(|place| place.rooms.as_slice()).unwrap_or_default();
-        rooms.iter().filter_map(|room| Some((*room, self.rooms.get(room)?.name.clone()?))).collect()
+        let heard = |room: &RoomId| {
+            let known = self.rooms.get(room)?;
+            Some((*room, Heard { name: known.name.clone()?, seq: known.seq }))
+        };
+        rooms.iter().filter_map(heard).collect()
     }
 
     pub fn network_of(&self, conn: ConnId) -> Option<Network> {

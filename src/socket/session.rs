@@ -1,21 +1,28 @@
 //! What the server knows of one connection.
 
 use crate::app::App;
-use crate::chat;
-use crate::types::{Actor, ConnId};
+use crate::chat::{resume, rooms};
+use crate::types::{Actor, ConnId, TicketId};
 
-#[derive(Default)]
 pub struct Session {
     /// Who acts here; `None` before `join_chat`, and for who is not signed in.
     pub actor: Option<Actor>,
+    /// By which it is found again.
+    pub ticket: TicketId,
 }
 
 impl Session {
-    /// The connection has gone: tells its rooms.
-    pub fn say_goodbye(&mut self, app: &App, conn: ConnId) {
-        let rooms = app.hub.remove(conn);
-        if let Some(actor) = self.actor.take() {
-            chat::rooms::disconnected(app, &actor, rooms);
+    pub fn new() -> Self {
+        Self { actor: None, ticket: TicketId::random() }
+    }
+
+    /// The connection has gone: tells its rooms, and leaves its ticket unless it went by its own choice.
+    pub async fn say_goodbye(&mut self, app: &App, conn: ConnId, by_choice: bool) {
+        let heard = app.hub.remove(conn);
+        let Some(actor) = self.actor.take() else { return };
+        if let Err(error) = resume::leave(app, &actor, &heard, by_choice).await {
+            tracing::warn!("a lost connection will not be found again: {error}");
         }
+        rooms::disconnected(app, &actor, &heard);
     }
 }

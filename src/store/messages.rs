@@ -88,6 +88,17 @@ pub fn page(reader: &mut Reader, room: &Room, before: i64, limit: i64) -> Result
     rows.into_iter().map(|(seq, sealed)| open(reader, room, seq, sealed)).collect()
 }
 
+/// Messages after a position, the oldest first.
+pub fn after(reader: &mut Reader, room: &Room, after: i64, limit: i64) -> Result<Vec<Written>> {
+    let rows: Vec<(i64, String)> = messages::table
+        .filter(messages::room_id.eq(room.id.get()).and(messages::seq.gt(after)))
+        .order(messages::seq.asc())
+        .limit(limit)
+        .select((messages::seq, messages::body))
+        .load(reader.connection)?;
+    rows.into_iter().map(|(seq, sealed)| open(reader, room, seq, sealed)).collect()
+}
+
 /// Where the message with this id would stand. Whether it does, [`get`] tells.
 pub fn place_of(reader: &Reader, id: MessageId) -> Result<Option<(RoomId, i64)>> {
     reader.vault.message_place(id.uuid()).map_err(Error::Internal)

@@ -11,6 +11,7 @@ pub mod moderation;
 pub mod people;
 mod prepare;
 pub mod reports;
+pub mod resume;
 pub mod rooms;
 mod schema;
 pub mod sessions;

@@ -189,6 +189,17 @@ pub fn all(reader: &mut Reader) -> Result<Vec<(Room, i64, i64)>> {
     Ok(all)
 }
 
+/// The position of a room's newest message, deleted ones counted too; 0 where there was none.
+pub fn last_seq(reader: &mut Reader, room: RoomId) -> Result<i64> {
+    Ok(rooms::table.find(room.get()).select(rooms::last_seq).first(reader.connection)?)
+}
+
+/// As [`last_seq`], of all rooms.
+pub fn last_seqs(reader: &mut Reader) -> Result<std::collections::HashMap<RoomId, i64>> {
+    let rows: Vec<(i64, i64)> = rooms::table.select((rooms::id, rooms::last_seq)).load(reader.connection)?;
+    Ok(rows.into_iter().map(|(room, seq)| (RoomId::from_stored(room), seq)).collect())
+}
+
 /// The names of all groups, in the order of their creation. The public room is none.
 pub fn group_names(reader: &mut Reader) -> Result<Vec<RoomName>> {
     let ids: Vec<i64> =

@@ -126,5 +126,13 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    tickets (id) {
+        id -> Binary,
+        owner -> Binary,
+        ticket -> Text,
+    }
+}
+
 diesel::joinable!(memberships -> rooms (room_id));
 diesel::allow_tables_to_appear_in_same_query!(memberships, rooms);

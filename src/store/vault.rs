@@ -95,6 +95,7 @@ pub enum Column {
     Member,
     MessageBody,
     Session,
+    Ticket,
     Invite,
     Sanction,
     AddressBan,
@@ -111,7 +112,7 @@ impl Column {
             }
             Self::RoomProfile | Self::Member => Purpose::Rooms,
             Self::MessageBody => Purpose::Messages,
-            Self::Session | Self::Invite => Purpose::Sessions,
+            Self::Session | Self::Ticket | Self::Invite => Purpose::Sessions,
             Self::Sanction | Self::AddressBan | Self::Report | Self::AuditEntry | Self::State => Purpose::Moderation,
         }
     }
@@ -127,6 +128,7 @@ impl Column {
             Self::Member => "memberships.member",
             Self::MessageBody => "messages.body",
             Self::Session => "sessions.session",
+            Self::Ticket => "tickets.ticket",
             Self::Invite => "invites.invite",
             Self::Sanction => "sanctions.sanction",
             Self::AddressBan => "address_bans.ban",

@@ -63,6 +63,7 @@ random_id!(
     SessionId
 );
 random_id!(InviteId);
+random_id!(TicketId);
 id!(
     /// Of one person's report of one message.
     ReportId

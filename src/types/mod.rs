@@ -9,9 +9,9 @@ mod text;
 mod token;
 
 pub use database::{DatabaseUrl, KeySource};
-pub use ids::{ConnId, InviteId, MessageId, ReportId, RoomId, SessionId, UserId};
-pub use people::{Actor, Identity, NameKey, Network, Role, RoomRole, User};
-pub use random::random_bytes;
+pub use ids::{ConnId, InviteId, MessageId, ReportId, RoomId, SessionId, TicketId, UserId};
+pub use people::{Actor, Identity, NameKey, Network, Role, RoomRole, TicketKey, User};
+pub use random::{random_bytes, random_uuid};
 pub use rate::Rate;
 pub use text::{MessageText, NewPassword, Password, PublicKey, Reason, RoomName, Username, falsy_as_none};
 pub use token::Token;

@@ -9,7 +9,7 @@ use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_security::skeleton;
 
 use super::text::{RoomName, Username, is_blank};
-use super::{ConnId, PublicKey, SessionId, Timestamp, UserId};
+use super::{ConnId, PublicKey, SessionId, TicketId, Timestamp, UserId};
 
 /// What a person may do on this server as a whole, from the least to the most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -114,6 +114,15 @@ pub struct Actor {
     pub session: Option<SessionId>,
     pub conn: Option<ConnId>,
     pub address: IpAddr,
+    /// By which the connection is found again.
+    pub ticket: Option<TicketKey>,
+}
+
+/// A connection's ticket, and a keyed hash of whose it is: a session's, or a browser's.
+#[derive(Clone, Copy, Debug)]
+pub struct TicketKey {
+    pub id: TicketId,
+    pub owner: [u8; 32],
 }
 
 /// A person as stored.

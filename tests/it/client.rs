@@ -148,8 +148,9 @@ impl Client {
 
     /// The next packet that is no ping; pings are answered.
     pub async fn packet(&mut self) -> Option<String> {
+        let end = tokio::time::Instant::now() + PATIENCE;
         loop {
-            let message = tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("a packet within 30 s");
+            let message = tokio::time::timeout_at(end, self.socket.next()).await.expect("a packet within 30 s");
             match message {
                 Some(Ok(Message::Text(text))) if text.as_str() == "2" => self.say("3").await,
                 Some(Ok(Message::Text(text))) => return Some(text.to_string()),

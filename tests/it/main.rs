@@ -11,6 +11,7 @@ mod http;
 mod limits;
 mod moderation;
 mod pages;
+mod resume;
 mod rights;
 mod server;
 mod start;

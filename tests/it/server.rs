@@ -57,6 +57,14 @@ impl Server {
         Self::start_in(folder, settings)
     }
 
+    /// SIGTERM, then the same again on the same data.
+    pub fn restart(mut self) -> Self {
+        self.terminate();
+        self.process.wait().unwrap();
+        let Parts { folder, settings } = self.into_parts();
+        Self::start_in(folder, settings)
+    }
+
     /// SIGTERM, and what it logged.
     pub fn stop_for_log(mut self) -> String {
         self.terminate();

@@ -1,0 +1,7 @@
+-- What a connection leaves behind, so that its page is found again. owner: keyed hash of the session or of the browser's cookie.
+CREATE TABLE tickets (
+    id     BYTEA NOT NULL PRIMARY KEY,
+    owner  BYTEA NOT NULL,
+    ticket TEXT NOT NULL
+);
+CREATE INDEX tickets_owner ON tickets (owner);

@@ -1,0 +1,315 @@
+//! Resume: a page that lost its connection hears again what it heard, and gets what it missed, without a word of its own.
+//!
+//! Each connection that can come back has a ticket in the store: who it spoke for, what it heard and, once it is lost, how
+//! far. Its owner is an account's session, or the browser by the cookie that came with the page. A page that was just
+//! loaded asks for nothing, and says itself who it is.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::facts::{Facts, hidden_from};
+use super::people::identify;
+use super::policy::{self, Action};
+use super::rooms::announce_joined;
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::hub::{Audience, Heard, Publication};
+use crate::store::resume::{self as tickets, Ticket};
+use crate::store::{Lane, Reader, Tx, accounts, messages, rooms};
+use crate::types::{
+    Actor, ConnId, Identity, NameKey, Room, RoomId, RoomName, SessionId, TicketId, TicketKey, random_uuid,
+};
+use crate::visitor::Visitor;
+
+/// Messages of a room that are sent again; who missed more loads the page anew.
+const MOST: i64 = 500;
+/// Messages that are sent again at once: fewer than a connection's buffer has room for.
+const MOST_TOGETHER: i64 = 900;
+/// How long a lost connection is waited for.
+pub const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+/// Between the page and its first connection.
+const LOADING: Duration = Duration::from_secs(60);
+/// A page that is loaded anew closes its connection at about the same time.
+const RELOADING: Duration = Duration::from_secs(10);
+/// Tickets of one owner.
+const MOST_TICKETS: usize = 50;
+/// What a browser's cookie and a session are hashed for.
+const BROWSER: &str = "browser";
+const SESSION: &str = "ticket of a session";
+
+/// One run of the server: what is lost with it is known by this.
+pub struct Run {
+    pub id: Uuid,
+    /// The newest message of each room when it began: whoever was connected when the run before ended had heard so much.
+    pub seqs: HashMap<RoomId, i64>,
+    /// Browsers that have just loaded the page.
+    loading: Mutex<HashMap<[u8; 32], Vec<Instant>>>,
+}
+
+impl Run {
+    pub fn new(seqs: HashMap<RoomId, i64>) -> Self {
+        Self { id: random_uuid(), seqs, loading: Mutex::default() }
+    }
+
+    fn loads(&self, owner: [u8; 32]) {
+        let mut loading = self.loading.lock().expect("loading lock");
+        loading.retain(|_, since| since.iter().any(|since| since.elapsed() < LOADING));
+        loading.entry(owner).or_default().push(Instant::now());
+    }
+
+    /// Whether a page of this browser has been loaded that has not connected yet: then this is its connection.
+    fn has_loaded(&self, owner: &[u8; 32]) -> bool {
+        let mut loading = self.loading.lock().expect("loading lock");
+        let Some(since) = loading.get_mut(owner) else { return false };
+        since.retain(|since| since.elapsed() < LOADING);
+        since.pop().is_some()
+    }
+}
+
+/// The page goes to a browser: the cookie that it is known by from here on.
+pub fn page_loads(app: &App, visitor: &Visitor) -> String {
+    match browser(app, visitor) {
+        Some((stamp, owner)) => {
+            app.run.loads(owner);
+            stamp
+        }
+        None => app.signer.stamp(BROWSER, ""),
+    }
+}
+
+fn browser(app: &App, visitor: &Visitor) -> Option<(String, [u8; 32])> {
+    let stamp = visitor.browser.as_ref()?.as_str();
+    let random = app.signer.check_stamp(BROWSER, "", stamp)?;
+    // A cookie that was carried to another browser opens nothing there.
+    Some((stamp.to_owned(), app.signer.hash(BROWSER, &format!("{random}|{}", visitor.user_agent))))
+}
+
+/// Under which ticket the connection is kept; `None` for who would not be known again.
+pub fn key(app: &App, visitor: &Visitor, session: Option<SessionId>, id: TicketId) -> Option<TicketKey> {
+    let owner = match session {
+        Some(session) => app.signer.hash(SESSION, &format!("{session}|{}", visitor.user_agent)),
+        None => browser(app, visitor)?.1,
+    };
+    Some(TicketKey { id, owner })
+}
+
+/// Writes down what the connection hears, within the write that changes it.
+pub(super) fn keep(tx: &mut Tx, facts: Facts, actor: &Actor, heard: impl IntoIterator<Item = RoomId>) -> Result<()> {
+    let rooms = heard.into_iter().map(|room| (room.get(), None)).collect();
+    write(tx, facts, actor, rooms, false)
+}
+
+fn write(tx: &mut Tx, facts: Facts, actor: &Actor, rooms: BTreeMap<i64, Option<i64>>, lost: bool) -> Result<()> {
+    let Some(key) = actor.ticket else { return Ok(()) };
+    let (user, name, account) = (actor.user, actor.name.clone(), !actor.identity.is_guest());
+    tickets::set(tx, key, &Ticket { user, name, account, run: facts.run, rooms, at: facts.at.micros(), lost })
+}
+
+/// Who comes in by themselves needs no lost ticket of theirs any more; nor do pages that were just loaded anew.
+pub(super) fn come_in(tx: &mut Tx, facts: Facts, actor: &Actor) -> Result<()> {
+    let Some(key) = actor.ticket else { return Ok(()) };
+    let all = tickets::of_owner(tx, &key.owner)?;
+    for (place, (id, ticket)) in all.into_iter().enumerate() {
+        let lost = is_lost(&ticket, facts.run);
+        if lost && (ticket.name == actor.name || was_reloaded(&ticket, facts)) || place >= MOST_TICKETS {
+            tickets::delete(tx, id)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_lost(ticket: &Ticket, run: Uuid) -> bool {
+    ticket.lost || ticket.run != run
+}
+
+fn was_reloaded(ticket: &Ticket, facts: Facts) -> bool {
+    ticket.lost && facts.at.micros() - ticket.at < RELOADING.as_micros() as i64
+}
+
+/// The connection has gone. By its own choice: nobody waits for it. Else its ticket says how far it has heard.
+pub async fn leave(app: &App, actor: &Actor, heard: &BTreeMap<RoomId, Heard>, by_choice: bool) -> Result<()> {
+    let Some(key) = actor.ticket else { return Ok(()) };
+    let facts = Facts::of(app);
+    let actor = actor.clone();
+    let rooms = heard.iter().map(|(room, heard)| (room.get(), Some(heard.seq))).collect();
+    app.db
+        .write(Lane::People, move |tx| match by_choice {
+            true => tickets::delete(tx, key.id).map(drop),
+            false => write(tx, facts, &actor, rooms, true),
+        })
+        .await
+}
+
+/// Who was found again, and whether the rooms are heard that the page had asked for.
+pub enum Found {
+    Nobody,
+    /// Several lost connections, and no telling which of them this is.
+    Several,
+    Somebody(Actor, Ticket),
+}
+
+/// Looks whether a new connection is a lost one that came back. `account` is whose session it shows.
+pub async fn find(app: &App, visitor: &Visitor, conn: ConnId, id: TicketId, account: Option<&Actor>) -> Result<Found> {
+    let Some(key) = key(app, visitor, account.and_then(|actor| actor.session), id) else { return Ok(Found::Nobody) };
+    let facts = Facts::of(app);
+    if browser(app, visitor).is_some_and(|(_, owner)| app.run.has_loaded(&owner)) {
+        return Ok(Found::Nobody);
+    }
+    let candidates = app.db.read(move |reader| candidates(reader, &key, facts)).await?;
+    let Some((lost, ticket)) = candidates.first().cloned() else { return Ok(Found::Nobody) };
+    if !candidates.iter().all(|(_, other)| other.leads_where(&ticket)) {
+        return Ok(Found::Several);
+    }
+    let actor = match account {
+        Some(account) => Actor { ticket: Some(key), conn: Some(conn), ..account.clone() },
+        None => Actor {
+            user: ticket.user,
+            identity: Identity::guest(&ticket.name),
+            name: ticket.name.clone(),
+            session: None,
+            conn: Some(conn),
+            address: visitor.address,
+            ticket: Some(key),
+        },
+    };
+    // Another connection may have come back at the same moment.
+    match app.db.write(Lane::People, move |tx| tickets::delete(tx, lost)).await? {
+        true => Ok(Found::Somebody(actor, ticket)),
+        false => Ok(Found::Nobody),
+    }
+}
+
+fn candidates(reader: &mut Reader, key: &TicketKey, facts: Facts) -> Result<Vec<(TicketId, Ticket)>> {
+    let oldest = facts.at.micros() - PATIENCE.as_micros() as i64;
+    let all = tickets::of_owner(reader, &key.owner)?;
+    Ok(all.into_iter().filter(|(_, ticket)| is_lost(ticket, facts.run) && ticket.at > oldest).collect())
+}
+
+pub fn several() -> Error {
+    Error::Conflict("Several connections of this browser were lost at once. Reload the page to go on.".into())
+}
+
+/// Lets a connection go on where another one ended: who it speaks for, what it hears, and what it missed.
+pub async fn go_on(app: &App, actor: &Actor, ticket: Ticket) -> Result<()> {
+    let facts = Facts::of(app);
+    let guests = app.config.guests;
+    let who = actor.clone();
+    app.db
+        .write(Lane::People, move |tx| {
+            if who.identity.is_guest() {
+                policy::enter_as_guest(guests)?;
+                if accounts::find(tx, &NameKey::of(&who.name))?.is_some() {
+                    return Err(Error::Conflict("This name belongs to an account now. Sign in.".into()));
+                }
+            }
+            policy::on_server(Action::ManageOneself, facts.standing(tx, &who)?)?;
+            who.conn.map_or(Ok(()), |conn| identify(tx, &who, conn).map(drop))
+        })
+        .await?;
+    let mut room_left = MOST_TOGETHER;
+    for (room, heard) in ticket.rooms {
+        let room = RoomId::from_stored(room);
+        let heard = heard.or_else(|| app.run.seqs.get(&room).copied()).unwrap_or(0);
+        hear_again(app, facts, actor, room, heard, &mut room_left).await?;
+    }
+    Ok(())
+}
+
+/// Into one room again, if one may; what was missed there is sent before anything new.
+async fn hear_again(
+    app: &App,
+    facts: Facts,
+    actor: &Actor,
+    room: RoomId,
+    heard: i64,
+    room_left: &mut i64,
+) -> Result<()> {
+    let Some(room) = app.db.read(move |reader| rooms::by_id(reader, room)).await? else { return Ok(()) };
+    let Some(conn) = actor.conn else { return Ok(()) };
+    let (actor, hub) = (actor.clone(), app.hub.clone());
+    let most = (*room_left).min(MOST);
+    let sent = app
+        .db
+        .write(rooms::lane(&room.name), move |tx| {
+            let (standing, there) = facts.in_room(tx, &actor, &room)?;
+            if policy::in_room(Action::ReadRoom, standing, there).is_err() {
+                return Ok(0);
+            }
+            let seq = rooms::last_seq(tx, room.id)?;
+            tx.publish(Publication::Join { conn, room: room.id, name: room.name.clone(), seq });
+            let sent = replay(tx, &actor, conn, &room, heard, most)?;
+            announce_joined(tx, conn, &actor.name, &room);
+            keep(tx, facts, &actor, hub.rooms_of(conn).into_keys().chain([room.id]))?;
+            Ok(sent)
+        })
+        .await?;
+    *room_left -= sent;
+    Ok(())
+}
+
+/// Sends a connection the messages after a position, or says that there are too many. How many were sent.
+fn replay(tx: &mut Tx, actor: &Actor, conn: ConnId, room: &Room, heard: i64, most: i64) -> Result<i64> {
+    let missed = messages::after(tx, room, heard, most + 1)?;
+    if missed.len() as i64 > most {
+        tx.publish(Publication::emit(Audience::Conn(conn), &too_many(&room.name).to_wire(Some("resume"))));
+        return Ok(0);
+    }
+    let hidden = hidden_from(tx, actor.user)?;
+    let count = missed.len() as i64;
+    for written in missed.into_iter().filter(|written| !hidden.contains(&written.author)) {
+        tx.publish(Publication::missed(conn, room.id, written.message.seq, &written.message));
+    }
+    Ok(count)
+}
+
+fn too_many(room: &RoomName) -> Error {
+    let message =
+        format!("You missed more messages in {} than are sent again. Reload the page to see them.", room.as_str());
+    Error::TooLarge { field: "messages", message: message.into() }
+}
+
+/// What came of a wish to hear again, for each room: how many messages were sent, or why not.
+#[derive(Serialize)]
+pub struct Resumed {
+    pub sent: i64,
+}
+
+/// Sends what came after these positions, in rooms that the connection hears. For clients that keep their own mark.
+pub async fn by_hand(app: &App, actor: &Actor, marks: Marks) -> Result<Resumed> {
+    let facts = Facts::of(app);
+    let Some(conn) = actor.conn else { return Ok(Resumed { sent: 0 }) };
+    let mut room_left = MOST_TOGETHER;
+    for (name, heard) in marks.0 {
+        app.limits.passage(actor.user, crate::types::Network::of(actor.address))?;
+        let most = room_left.min(MOST);
+        let actor = actor.clone();
+        let sent = app
+            .db
+            .write(rooms::lane(&name), move |tx| {
+                let room = super::facts::any_room(tx, &name)?;
+                let (standing, there) = facts.in_room(tx, &actor, &room)?;
+                policy::in_room(Action::ReadRoom, standing, there)?;
+                let missed = replay(tx, &actor, conn, &room, heard, most)?;
+                let seq = rooms::last_seq(tx, room.id)?;
+                tx.publish(Publication::Join { conn, room: room.id, name: room.name, seq });
+                Ok(missed)
+            })
+            .await?;
+        room_left -= sent;
+    }
+    Ok(Resumed { sent: MOST_TOGETHER - room_left })
+}
+
+/// By room, the `seq` of the last message that one has.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub struct Marks(BTreeMap<RoomName, i64>);
+
+/// Whether the ticket has been waited for in vain. For [`super::watch`].
+pub(super) fn is_over(ticket: &Ticket, facts: Facts) -> bool {
+    is_lost(ticket, facts.run) && facts.at.micros() - ticket.at > PATIENCE.as_micros() as i64
+}
