@@ -145,6 +145,7 @@ pub async fn leave(app: &App, actor: &Actor, heard: &BTreeMap<RoomId, Heard>, by
 }
 
 /// Who was found again, and whether the rooms are heard that the page had asked for.
+#[allow(clippy::large_enum_variant)]
 pub enum Found {
     Nobody,
     /// Several lost connections, and no telling which of them this is.

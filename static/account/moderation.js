@@ -107,8 +107,8 @@ function sanctionRow({ username, muted, muted_until: mutedUntil, banned, banned_
     details(...(banned ? what('banned', bannedUntil) : []), banned && muted ? ', ' : '', ...(muted ? what('muted', mutedUntil) : []), ', by ', nameElement(by), reason ? ':' : '.'),
   ];
   if (reason) content.push(element('p', { className: 'words', dir: 'auto', textContent: reason }));
-  const [label, action] = banned ? ['Lift the ban…', 'unban'] : ['Change the mute…', 'mute'];
-  return row(content, actionButton(label, () => sanction(action, username, room || null, !room), { ariaLabel: `${label} ${username}` }));
+  const [label, action] = banned ? ['Lift the ban', 'unban'] : ['Change the mute', 'mute'];
+  return row(content, actionButton(`${label}…`, () => sanction(action, username, room || null, !room), { ariaLabel: `${label} of ${username}` }));
 }
 
 async function sanction(action, username, room, server = true) {
