@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::types::{ConnId, Identity, NameKey, Network, RoomId, RoomName, SessionId, UserId};
+use crate::types::{ConnId, Identity, MessageId, NameKey, Network, RoomId, RoomName, SessionId, TicketId, UserId};
 
 /// An event that the server sends.
 pub trait Outbound: Serialize {
@@ -39,16 +40,27 @@ pub struct Ear {
     pub user: UserId,
     pub identity: Identity,
     pub session: Option<SessionId>,
+    pub ticket: Option<TicketId>,
     /// Those whom the person has blocked.
     pub hidden: HashSet<Identity>,
 }
 
-/// How far a connection has heard a room.
+/// Which message of which room an event tells.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    pub room: RoomId,
+    pub seq: i64,
+    pub id: MessageId,
+}
+
+/// How far a connection has heard a room: positions of messages.
 #[derive(Clone, Debug)]
 pub struct Heard {
     pub name: RoomName,
-    /// The position of the last message.
-    pub seq: i64,
+    /// The last one that was sent to it.
+    pub sent: i64,
+    /// The last one of which it is known that it has arrived.
+    pub arrived: i64,
 }
 
 /// Something to carry out after a commit.
@@ -58,8 +70,8 @@ pub enum Publication {
         except: Option<ConnId>,
         /// Who blocked this author does not get it.
         author: Option<Identity>,
-        /// Where a message stands: how far those who get it have heard the room.
-        mark: Option<(RoomId, i64)>,
+        /// Of a message: how far those who get it have heard the room.
+        mark: Option<Mark>,
         event: &'static str,
         payload: Box<RawValue>,
     },
@@ -109,14 +121,14 @@ impl Publication {
     }
 
     /// A message to all of its room who have not blocked the author.
-    pub fn message<E: Outbound>(author: Identity, room: RoomId, seq: i64, event: &E) -> Self {
-        let (to, author, mark) = (Audience::Room(room), Some(author), Some((room, seq)));
+    pub fn message<E: Outbound>(author: Identity, mark: Mark, event: &E) -> Self {
+        let (to, author, mark) = (Audience::Room(mark.room), Some(author), Some(mark));
         Self::Emit { to, except: None, author, mark, event: E::NAME, payload: encode(event) }
     }
 
     /// A message that a connection has missed.
-    pub fn missed<E: Outbound>(conn: ConnId, room: RoomId, seq: i64, event: &E) -> Self {
-        let (to, mark) = (Audience::Conn(conn), Some((room, seq)));
+    pub fn missed<E: Outbound>(conn: ConnId, mark: Mark, event: &E) -> Self {
+        let (to, mark) = (Audience::Conn(conn), Some(mark));
         Self::Emit { to, except: None, author: None, mark, event: E::NAME, payload: encode(event) }
     }
 }
@@ -136,6 +148,10 @@ pub trait Fanout: Send + Sync {
     fn guests(&self) -> Vec<NameKey>;
     /// The sessions that have a connection on this node.
     fn sessions(&self) -> Vec<SessionId>;
+    /// Whether the connection with this ticket, which speaks for this person, answers.
+    fn answers(&self, identity: &Identity, ticket: TicketId) -> BoxFuture<'static, bool>;
+    /// Ends that connection, and forgets it. The rooms that it heard.
+    fn take_over(&self, identity: &Identity, ticket: TicketId) -> BTreeMap<RoomId, Heard>;
     /// The rooms that the connection hears.
     fn rooms_of(&self, conn: ConnId) -> BTreeMap<RoomId, Heard>;
     /// The connection has gone: forgets it. The rooms that it heard.
@@ -162,6 +178,14 @@ impl Fanout for Nobody {
 
     fn sessions(&self) -> Vec<SessionId> {
         Vec::new()
+    }
+
+    fn answers(&self, _: &Identity, _: TicketId) -> BoxFuture<'static, bool> {
+        Box::pin(std::future::ready(false))
+    }
+
+    fn take_over(&self, _: &Identity, _: TicketId) -> BTreeMap<RoomId, Heard> {
+        BTreeMap::new()
     }
 
     fn rooms_of(&self, _: ConnId) -> BTreeMap<RoomId, Heard> {

@@ -23,6 +23,7 @@ pub mod config;
 mod decode;
 mod error;
 mod flask;
+mod frames;
 mod http;
 mod hub;
 mod limits;

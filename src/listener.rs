@@ -1,44 +1,160 @@
-//! The TCP listener: connections without Nagle's delay, each with a switch that cuts it.
+//! The TCP listener: connections without Nagle's delay, each with a line that can be cut, and asked how far its client is.
 //!
-//! Why a switch: a reader who does not read blocks its connection's writer for as long as TCP allows, which is hours, and
+//! Why cut: a reader who does not read blocks its connection's writer for as long as TCP allows, which is hours, and
 //! nothing in the Socket.IO library ends that. Cutting the stream ends both of its halves at once.
+//!
+//! Why ask: what is sent into a dead network is gone, and the sender hears of it half a minute later. Pings of the
+//! websocket, which every client answers by itself, tell what has arrived (see `frames`).
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, Weak};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use axum::extract::connect_info::Connected;
 use axum::serve::IncomingStream;
 use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+
+use crate::frames::{Incoming, LastMessage, Outgoing, ping};
+
+/// Between two pings that ask for messages: a busy room costs no more than that.
+const ASKING: Duration = Duration::from_secs(2);
+/// How long a client may take to answer.
+const ANSWERING: Duration = Duration::from_secs(3);
+/// How a response begins that turns the connection into a websocket.
+const SWITCHES: &[u8] = b"HTTP/1.1 101";
+const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
 pub struct Listener(pub TcpListener);
 
 pub struct Stream {
-    tcp: TcpStream,
-    switch: Arc<CutSwitch>,
+    line: Arc<Line>,
 }
 
-/// What a request knows of its connection.
+/// What a request knows of its connection. It may live for longer.
 #[derive(Clone)]
 pub struct Peer {
     pub addr: SocketAddr,
-    pub switch: Arc<CutSwitch>,
+    line: Weak<Line>,
 }
 
-#[derive(Default)]
-pub struct CutSwitch {
+impl Peer {
+    /// `None` once the connection is over.
+    pub fn line(&self) -> Option<Arc<Line>> {
+        self.line.upgrade()
+    }
+}
+
+/// One TCP connection, as seen from both of its ends and from the hub.
+pub struct Line {
+    tcp: TcpStream,
     cut: AtomicBool,
     reader: AtomicWaker,
     writer: AtomicWaker,
+    wire: Mutex<Wire>,
+    answered: Notify,
 }
 
-impl CutSwitch {
+/// What has gone over the line.
+#[derive(Default)]
+struct Wire {
+    phase: Phase,
+    outgoing: Outgoing,
+    incoming: Incoming,
+    /// Of a ping that did not go out whole.
+    rest: Vec<u8>,
+    asked: Option<(LastMessage, Instant)>,
+    /// Whether a ping is wanted as soon as a frame ends.
+    wanted: bool,
+    answers: u64,
+    arrived: LastMessage,
+}
+
+#[derive(Default)]
+enum Phase {
+    #[default]
+    Http,
+    /// A response is awaited that may turn the connection into a websocket: what there is of its head.
+    Turning(Vec<u8>),
+    Websocket,
+}
+
+impl Wire {
+    fn sent(&mut self, bytes: &[u8]) {
+        match &mut self.phase {
+            Phase::Http => {}
+            Phase::Websocket => self.outgoing.follow(bytes),
+            Phase::Turning(head) => {
+                let before = head.len();
+                head.extend_from_slice(bytes);
+                if head.len() >= SWITCHES.len() && !head.starts_with(SWITCHES) {
+                    self.phase = Phase::Http;
+                } else if let Some(end) = head.windows(END_OF_HEAD.len()).position(|window| window == END_OF_HEAD) {
+                    self.phase = Phase::Websocket;
+                    self.outgoing.follow(&bytes[end + END_OF_HEAD.len() - before..]);
+                }
+            }
+        }
+    }
+
+    fn received(&mut self, bytes: &[u8]) -> bool {
+        if !matches!(self.phase, Phase::Websocket) {
+            return false;
+        }
+        let before = self.answers;
+        self.incoming.follow(bytes, |last| {
+            self.answers += 1;
+            self.arrived = last;
+        });
+        self.answers > before
+    }
+
+    /// Puts a ping between two frames, where one is wanted or messages are to be asked for.
+    fn ask(&mut self, tcp: &TcpStream) {
+        if !matches!(self.phase, Phase::Websocket) || !self.rest.is_empty() || !self.outgoing.is_between_frames() {
+            return;
+        }
+        let last = self.outgoing.last;
+        let is_due = self.asked.is_none_or(|(asked, at)| asked != last && at.elapsed() >= ASKING);
+        if !self.wanted && (!is_due || last == LastMessage::default()) {
+            return;
+        }
+        let frame = ping(&last);
+        // Where there is no room now, there is much under way: it is asked again behind that.
+        if let Ok(written) = tcp.try_write(&frame) {
+            self.rest.extend_from_slice(&frame[written..]);
+            self.asked = Some((last, Instant::now()));
+            self.wanted = false;
+        }
+    }
+
+    fn write_rest(&mut self, tcp: &TcpStream) -> io::Result<()> {
+        while !self.rest.is_empty() {
+            let written = tcp.try_write(&self.rest)?;
+            self.rest.drain(..written);
+        }
+        Ok(())
+    }
+}
+
+impl Line {
+    fn new(tcp: TcpStream) -> Self {
+        Self {
+            tcp,
+            cut: AtomicBool::new(false),
+            reader: AtomicWaker::new(),
+            writer: AtomicWaker::new(),
+            wire: Mutex::default(),
+            answered: Notify::new(),
+        }
+    }
+
     /// From here on reading ends and writing fails.
     pub fn cut(&self) {
         self.cut.store(true, Ordering::SeqCst);
@@ -50,7 +166,46 @@ impl CutSwitch {
         self.cut.load(Ordering::Acquire)
     }
 
-    /// What an operation gave, or `cut` when it would wait and the switch was thrown. Only who waits needs to be woken.
+    /// A request is under way that wants the connection to become a websocket.
+    pub fn may_turn(&self) {
+        self.wire().phase = Phase::Turning(Vec::new());
+    }
+
+    /// Asks, if need be and if it may be now, whether the last message has arrived.
+    pub fn ask(&self) {
+        self.wire().ask(&self.tcp);
+    }
+
+    /// The last message that is known to have arrived.
+    pub fn arrived(&self) -> LastMessage {
+        self.wire().arrived
+    }
+
+    /// Whether the client answers.
+    pub async fn answers(&self) -> bool {
+        let before = {
+            let mut wire = self.wire();
+            wire.wanted = true;
+            wire.ask(&self.tcp);
+            wire.answers
+        };
+        let answer = async {
+            loop {
+                let answered = self.answered.notified();
+                if self.wire().answers > before {
+                    return;
+                }
+                answered.await;
+            }
+        };
+        tokio::time::timeout(ANSWERING, answer).await.is_ok()
+    }
+
+    fn wire(&self) -> std::sync::MutexGuard<'_, Wire> {
+        self.wire.lock().expect("wire lock")
+    }
+
+    /// What an operation gave, or `cut` when it would wait and the line was cut. Only who waits needs to be woken.
     fn unless_cut<T>(&self, waker: &AtomicWaker, context: &Context<'_>, poll: Poll<T>, cut: T) -> Poll<T> {
         if poll.is_pending() {
             waker.register(context.waker());
@@ -59,6 +214,46 @@ impl CutSwitch {
             }
         }
         poll
+    }
+
+    /// Writes once there is room; `write` tries, `sent` says what of it went out.
+    fn poll_write(
+        &self,
+        context: &mut Context<'_>,
+        write: impl Fn(&TcpStream) -> io::Result<usize>,
+        sent: impl FnOnce(&mut Wire, usize),
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.tcp.poll_write_ready(context))?;
+            let mut wire = self.wire();
+            match wire.write_rest(&self.tcp).and_then(|()| write(&self.tcp)) {
+                Ok(written) => {
+                    sent(&mut wire, written);
+                    wire.ask(&self.tcp);
+                    return Poll::Ready(Ok(written));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    fn poll_read(&self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.tcp.poll_read_ready(context))?;
+            match self.tcp.try_read(buffer.initialize_unfilled()) {
+                Ok(count) => {
+                    buffer.advance(count);
+                    let filled = buffer.filled();
+                    if self.wire().received(&filled[filled.len() - count..]) {
+                        self.answered.notify_waiters();
+                    }
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
     }
 }
 
@@ -72,7 +267,7 @@ impl axum::serve::Listener for Listener {
                 Ok((tcp, addr)) => {
                     // Small packets wait up to 40 ms otherwise. A socket that refuses this has just been closed.
                     let _ = tcp.set_nodelay(true);
-                    return (Stream { tcp, switch: Arc::default() }, addr);
+                    return (Stream { line: Arc::new(Line::new(tcp)) }, addr);
                 }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
@@ -95,54 +290,66 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 
 impl Connected<IncomingStream<'_, Listener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, Listener>) -> Self {
-        Self { addr: *stream.remote_addr(), switch: stream.io().switch.clone() }
+        Self { addr: *stream.remote_addr(), line: Arc::downgrade(&stream.io().line) }
     }
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.switch.is_cut() {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let line = &self.line;
+        if line.is_cut() {
             return Poll::Ready(Ok(()));
         }
-        let poll = Pin::new(&mut self.tcp).poll_read(context, buffer);
-        self.switch.unless_cut(&self.switch.reader, context, poll, Ok(()))
+        let poll = line.poll_read(context, buffer);
+        line.unless_cut(&line.reader, context, poll, Ok(()))
     }
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.switch.is_cut() {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
-        let poll = Pin::new(&mut self.tcp).poll_write(context, bytes);
-        self.switch.unless_cut(&self.switch.writer, context, poll, Err(io::ErrorKind::BrokenPipe.into()))
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.write_with(context, |tcp| tcp.try_write(bytes), |wire, written| wire.sent(&bytes[..written]))
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
+        slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.switch.is_cut() {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
-        let poll = Pin::new(&mut self.tcp).poll_write_vectored(context, slices);
-        self.switch.unless_cut(&self.switch.writer, context, poll, Err(io::ErrorKind::BrokenPipe.into()))
+        let sent = |wire: &mut Wire, mut written: usize| {
+            for slice in slices {
+                let here = slice.len().min(written);
+                wire.sent(&slice[..here]);
+                written -= here;
+            }
+        };
+        self.write_with(context, |tcp| tcp.try_write_vectored(slices), sent)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        true
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(context)
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(context)
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(rustix::net::shutdown(&self.line.tcp, rustix::net::Shutdown::Write).map_err(io::Error::from))
+    }
+}
+
+impl Stream {
+    fn write_with(
+        &self,
+        context: &mut Context<'_>,
+        write: impl Fn(&TcpStream) -> io::Result<usize>,
+        sent: impl FnOnce(&mut Wire, usize),
+    ) -> Poll<io::Result<usize>> {
+        let line = &self.line;
+        if line.is_cut() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let poll = line.poll_write(context, write, sent);
+        line.unless_cut(&line.writer, context, poll, Err(io::ErrorKind::BrokenPipe.into()))
     }
 }

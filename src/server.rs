@@ -52,6 +52,7 @@ pub async fn run(
     let mut app = build(config, prepared, hub.clone(), publisher)?;
     app.run = Run::new(app.db.read(store::rooms::last_seqs).await.map_err(|error| anyhow::anyhow!("{error}"))?);
     let app = Arc::new(app);
+    let asking = hub.clone().keep_asking();
     let edge = socket::attach(app.clone(), hub);
     let router = http::router(app.clone(), edge.router());
     let owner_invite = chat::invites::owner_link(&app).await.unwrap_or_else(|error| {
@@ -59,7 +60,11 @@ pub async fn run(
         None
     });
     started(Started { addr: listener.local_addr()?, owner_invite });
-    let watchers = [tokio::spawn(chat::watch::watch(app.clone())), tokio::spawn(watch_pressure(app.clone()))];
+    let watchers = [
+        tokio::spawn(asking),
+        tokio::spawn(chat::watch::watch(app.clone())),
+        tokio::spawn(watch_pressure(app.clone())),
+    ];
 
     let (stop, stopping) = oneshot::channel::<()>();
     let service = router.into_make_service_with_connect_info::<Peer>();

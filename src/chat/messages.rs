@@ -7,7 +7,7 @@ use super::policy::{self, Action};
 use super::rooms::find_group;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::hub::{Outbound, Publication};
+use crate::hub::{Mark, Outbound, Publication};
 use crate::limits::Limits;
 use crate::store::{Tx, messages, rooms};
 use crate::types::{Actor, Message, MessageText, Network, Room, RoomName};
@@ -51,7 +51,8 @@ pub async fn post(app: &App, actor: &Actor, target: Target, draft: Draft) -> Res
             };
             let message = messages::insert(tx, &room, new)?;
             tx.shared.count_message(actor.user, facts.at);
-            tx.publish(Publication::message(actor.identity, room.id, message.seq, &message));
+            let mark = Mark { room: room.id, seq: message.seq, id: message.id };
+            tx.publish(Publication::message(actor.identity, mark, &message));
             Ok(message)
         })
         .await

@@ -150,7 +150,10 @@ fn enter_public(
 pub(super) fn identify(tx: &mut Tx, actor: &Actor, conn: ConnId) -> Result<HashSet<Identity>> {
     let hidden = hidden_from(tx, actor.user)?;
     let (user, identity, session) = (actor.user, actor.identity.clone(), actor.session);
-    tx.publish(Publication::Identify { conn, ear: Ear { user, identity, session, hidden: hidden.clone() } });
+    tx.publish(Publication::Identify {
+        conn,
+        ear: Ear { user, identity, session, ticket: actor.ticket.map(|key| key.id), hidden: hidden.clone() },
+    });
     Ok(hidden)
 }
 

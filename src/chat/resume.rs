@@ -17,9 +17,9 @@ use super::policy::{self, Action};
 use super::rooms::announce_joined;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::hub::{Audience, Heard, Publication};
+use crate::hub::{Audience, Heard, Mark, Publication};
 use crate::store::resume::{self as tickets, Ticket};
-use crate::store::{Lane, Reader, Tx, accounts, messages, rooms};
+use crate::store::{Lane, Tx, accounts, messages, rooms};
 use crate::types::{
     Actor, ConnId, Identity, NameKey, Room, RoomId, RoomName, SessionId, TicketId, TicketKey, random_uuid,
 };
@@ -130,18 +130,34 @@ fn was_reloaded(ticket: &Ticket, facts: Facts) -> bool {
     ticket.lost && facts.at.micros() - ticket.at < RELOADING.as_micros() as i64
 }
 
-/// The connection has gone. By its own choice: nobody waits for it. Else its ticket says how far it has heard.
-pub async fn leave(app: &App, actor: &Actor, heard: &BTreeMap<RoomId, Heard>, by_choice: bool) -> Result<()> {
+/// How a connection ended.
+#[derive(Clone, Copy, Debug)]
+pub enum End {
+    /// By somebody's will: nobody waits for it.
+    Wanted,
+    /// By the network, which said so at once: what was sent before has arrived, but for the blink of an eye.
+    Closed,
+    /// Nothing was heard of it any more: nobody knows for how long what was sent went nowhere.
+    Silent,
+}
+
+/// The connection has gone: its ticket says how far it has heard.
+pub async fn leave(app: &App, actor: &Actor, heard: &BTreeMap<RoomId, Heard>, end: End) -> Result<()> {
     let Some(key) = actor.ticket else { return Ok(()) };
     let facts = Facts::of(app);
     let actor = actor.clone();
-    let rooms = heard.iter().map(|(room, heard)| (room.get(), Some(heard.seq))).collect();
+    let rooms = positions(heard, end);
     app.db
-        .write(Lane::People, move |tx| match by_choice {
+        .write(Lane::People, move |tx| match matches!(end, End::Wanted) || rooms.is_empty() {
             true => tickets::delete(tx, key.id).map(drop),
             false => write(tx, facts, &actor, rooms, true),
         })
         .await
+}
+
+fn positions(heard: &BTreeMap<RoomId, Heard>, end: End) -> BTreeMap<i64, Option<i64>> {
+    let position = |heard: &Heard| if matches!(end, End::Silent) { heard.arrived } else { heard.sent };
+    heard.iter().map(|(room, heard)| (room.get(), Some(position(heard)))).collect()
 }
 
 /// Who was found again, and whether the rooms are heard that the page had asked for.
@@ -160,7 +176,8 @@ pub async fn find(app: &App, visitor: &Visitor, conn: ConnId, id: TicketId, acco
     if browser(app, visitor).is_some_and(|(_, owner)| app.run.has_loaded(&owner)) {
         return Ok(Found::Nobody);
     }
-    let candidates = app.db.read(move |reader| candidates(reader, &key, facts)).await?;
+    let all = app.db.read(move |reader| tickets::of_owner(reader, &key.owner)).await?;
+    let candidates = lost_ones(app, facts, all).await;
     let Some((lost, ticket)) = candidates.first().cloned() else { return Ok(Found::Nobody) };
     if !candidates.iter().all(|(_, other)| other.leads_where(&ticket)) {
         return Ok(Found::Several);
@@ -184,10 +201,20 @@ pub async fn find(app: &App, visitor: &Visitor, conn: ConnId, id: TicketId, acco
     }
 }
 
-fn candidates(reader: &mut Reader, key: &TicketKey, facts: Facts) -> Result<Vec<(TicketId, Ticket)>> {
+/// Those that are lost; also those that do not answer any more, whose loss nobody has noticed yet.
+async fn lost_ones(app: &App, facts: Facts, all: Vec<(TicketId, Ticket)>) -> Vec<(TicketId, Ticket)> {
     let oldest = facts.at.micros() - PATIENCE.as_micros() as i64;
-    let all = tickets::of_owner(reader, &key.owner)?;
-    Ok(all.into_iter().filter(|(_, ticket)| is_lost(ticket, facts.run) && ticket.at > oldest).collect())
+    let (mut lost, connected): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, ticket)| is_lost(ticket, facts.run));
+    lost.retain(|(_, ticket)| ticket.at > oldest);
+    let answers = connected.iter().map(|(id, ticket)| app.hub.answers(&ticket.identity(), *id));
+    let answers = futures_util::future::join_all(answers).await;
+    for ((id, ticket), _) in connected.into_iter().zip(answers).filter(|(_, answers)| !answers) {
+        let heard = app.hub.take_over(&ticket.identity(), id);
+        if !heard.is_empty() {
+            lost.push((id, Ticket { rooms: positions(&heard, End::Silent), lost: true, ..ticket }));
+        }
+    }
+    lost
 }
 
 pub fn several() -> Error {
@@ -262,7 +289,8 @@ fn replay(tx: &mut Tx, actor: &Actor, conn: ConnId, room: &Room, heard: i64, mos
     let hidden = hidden_from(tx, actor.user)?;
     let count = missed.len() as i64;
     for written in missed.into_iter().filter(|written| !hidden.contains(&written.author)) {
-        tx.publish(Publication::missed(conn, room.id, written.message.seq, &written.message));
+        let mark = Mark { room: room.id, seq: written.message.seq, id: written.message.id };
+        tx.publish(Publication::missed(conn, mark, &written.message));
     }
     Ok(count)
 }

@@ -24,7 +24,7 @@ use super::raw::{Arguments, Raw};
 use super::session::Session;
 use crate::app::App;
 use crate::chat;
-use crate::chat::resume::Found;
+use crate::chat::resume::{End, Found};
 use crate::error::{Error, Result, WireError};
 use crate::hub::{Audience, Outbound};
 use crate::types::{Actor, ConnId, Network, TicketId};
@@ -142,7 +142,7 @@ enum Job {
         socket: SocketRef,
     },
     Disconnected {
-        by_choice: bool,
+        end: End,
         done: oneshot::Sender<()>,
     },
 }
@@ -224,10 +224,10 @@ impl Connection {
     }
 
     /// Waits until all that the connection sent before is done, then says goodbye for it.
-    pub async fn disconnected(self: Arc<Self>, socket: SocketRef, by_choice: bool) {
+    pub async fn disconnected(self: Arc<Self>, socket: SocketRef, end: End) {
         self.open(socket);
         let (done, finished) = oneshot::channel();
-        self.push(Job::Disconnected { by_choice, done });
+        self.push(Job::Disconnected { end, done });
         let _ = finished.await;
     }
 
@@ -271,8 +271,8 @@ impl Connection {
                 }
                 Job::JoinDeadline { socket } if session.actor.is_none() => self.pipeline.hub.drop_connection(&socket),
                 Job::JoinDeadline { .. } => {}
-                Job::Disconnected { by_choice, done } => {
-                    session.say_goodbye(&self.pipeline.app, self.id, by_choice).await;
+                Job::Disconnected { end, done } => {
+                    session.say_goodbye(&self.pipeline.app, self.id, end).await;
                     let _ = done.send(());
                 }
             }

@@ -81,9 +81,12 @@ async fn dispatch(edge: &Edge, mut request: Request, next: Next) -> Response {
     match query.transport.as_deref() {
         Some("polling") => {}
         Some("websocket") if request.headers().contains_key(UPGRADE) => {
-            if let (Some(session), Some(ConnectInfo(peer))) = (session, request.extensions().get::<ConnectInfo<Peer>>())
+            if let Some(line) = request.extensions().get().and_then(|ConnectInfo(peer): &ConnectInfo<Peer>| peer.line())
             {
-                edge.hub.carried_by(session, &peer.switch);
+                line.may_turn();
+                if let Some(session) = session {
+                    edge.hub.carried_by(session, &line);
+                }
             }
         }
         Some("websocket") => return refusal("Invalid websocket upgrade"),

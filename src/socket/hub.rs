@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use http::{Method, Request};
 use serde_json::value::RawValue;
 use socketioxide::extract::SocketRef;
@@ -21,13 +23,15 @@ use super::registry::{Listener, Registry};
 use super::seats::Seats;
 use crate::config::SocketLimits;
 use crate::error::{Error, WireError};
-use crate::hub::{Audience, Ear, Fanout, Heard, Outbound, Publication};
-use crate::listener::CutSwitch;
-use crate::types::{ConnId, Identity, NameKey, Network, RoomId, SessionId, UserId};
+use crate::hub::{Audience, Ear, Fanout, Heard, Mark, Outbound, Publication};
+use crate::listener::Line;
+use crate::types::{ConnId, Identity, NameKey, Network, RoomId, SessionId, TicketId, UserId};
 
 /// What answers `/socket.io/`.
 pub type Service = SocketIoService<Router>;
 
+/// How often clients are asked for messages that are under way.
+const ASKING: Duration = Duration::from_secs(1);
 /// How long a connection may take to close in an orderly way.
 const CLOSING: Duration = Duration::from_secs(5);
 
@@ -36,7 +40,7 @@ pub struct SocketHub {
     service: Service,
     registry: Mutex<Registry>,
     /// The connections of websockets, by session.
-    switches: Mutex<HashMap<Sid, Weak<CutSwitch>>>,
+    lines: Mutex<HashMap<Sid, Weak<Line>>>,
     /// Connections that one account may have.
     per_account: usize,
     pub seats: Seats,
@@ -45,19 +49,17 @@ pub struct SocketHub {
 impl SocketHub {
     pub fn new(io: SocketIo, service: Service, limits: Option<SocketLimits>) -> Self {
         let per_account = limits.map_or(usize::MAX, |limits| limits.per_account);
-        Self {
-            io,
-            service,
-            registry: Mutex::default(),
-            switches: Mutex::default(),
-            per_account,
-            seats: Seats::default(),
-        }
+        Self { io, service, registry: Mutex::default(), lines: Mutex::default(), per_account, seats: Seats::default() }
     }
 
     /// Takes a connection in: from here on it can be spoken to.
     pub fn add(&self, conn: ConnId, socket: SocketRef, network: Network) {
-        self.registry().add(conn, socket, network);
+        let line = self.lines.lock().expect("lines lock").get(&conn.sid()).cloned();
+        let mut registry = self.registry();
+        registry.add(conn, socket, network);
+        if let Some((line, listener)) = line.zip(registry.conn(conn)) {
+            listener.carry_by(line);
+        }
     }
 
     /// Lets a connection speak for a person, unless they have as many as one may have: then it is sent away.
@@ -89,22 +91,35 @@ impl SocketHub {
     }
 
     /// Which connection carries the websocket of a session.
-    pub fn carried_by(&self, session: Sid, switch: &Arc<CutSwitch>) {
-        let mut switches = self.switches.lock().expect("switches lock");
-        if switches.len() == switches.capacity() {
-            switches.retain(|_, switch| switch.strong_count() > 0);
+    pub fn carried_by(&self, session: Sid, line: &Arc<Line>) {
+        let mut lines = self.lines.lock().expect("lines lock");
+        if lines.len() == lines.capacity() {
+            lines.retain(|_, line| line.strong_count() > 0);
         }
-        switches.insert(session, Arc::downgrade(switch));
+        lines.insert(session, Arc::downgrade(line));
+        drop(lines);
+        if let Some(listener) = self.registry().conn(ConnId::new(session)) {
+            listener.carry_by(Arc::downgrade(line));
+        }
+    }
+
+    /// Asks, again and again, for messages of which it is not known whether they have arrived.
+    pub async fn keep_asking(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(ASKING).await;
+            let everyone = self.registry().everyone();
+            everyone.values().for_each(|listener| listener.ask());
+        }
     }
 
     /// The session is over. A writer that still waits for a reader who does not read is ended for good.
     pub fn gone(&self, conn: ConnId) {
-        let switch = self.switches.lock().expect("switches lock").remove(&conn.sid());
-        if let Some(switch) = switch {
+        let line = self.lines.lock().expect("lines lock").remove(&conn.sid());
+        if let Some(line) = line {
             tokio::spawn(async move {
                 tokio::time::sleep(CLOSING).await;
-                if let Some(switch) = switch.upgrade() {
-                    switch.cut();
+                if let Some(line) = line.upgrade() {
+                    line.cut();
                 }
             });
         }
@@ -132,9 +147,9 @@ impl SocketHub {
         if let Some(listener) = self.registry().conn(ConnId::new(socket.id)) {
             listener.deafen();
         }
-        let switch = self.switches.lock().expect("switches lock").get(&socket.id).and_then(Weak::upgrade);
-        match (socket.transport_type(), switch) {
-            (TransportType::Websocket, Some(switch)) => switch.cut(),
+        let line = self.lines.lock().expect("lines lock").get(&socket.id).and_then(Weak::upgrade);
+        match (socket.transport_type(), line) {
+            (TransportType::Websocket, Some(line)) => line.cut(),
             _ => {
                 let closing = self.close_polling(socket.id);
                 tokio::spawn(closing);
@@ -172,9 +187,22 @@ impl SocketHub {
         }
     }
 
-    fn emit(&self, to: &Audience, event: &'static str, payload: &RawValue, wants: impl Fn(&Listener) -> bool) {
+    fn emit(
+        &self,
+        to: &Audience,
+        event: &'static str,
+        payload: &RawValue,
+        mark: Option<Mark>,
+        wants: impl Fn(&Listener) -> bool,
+    ) {
         let emit = |listener: &Arc<Listener>| {
-            if listener.is_deaf() || !wants(listener) {
+            if !wants(listener) {
+                return 0;
+            }
+            if let Some(mark) = mark {
+                listener.sent(mark);
+            }
+            if listener.is_deaf() {
                 return 0;
             }
             if let Err(error) = listener.socket.emit(event, payload) {
@@ -199,10 +227,10 @@ impl Fanout for SocketHub {
     fn carry_out(&self, publication: Publication) {
         match publication {
             Publication::Emit { to, except, author, mark, event, payload } => {
-                if let Some((room, seq)) = mark {
-                    self.registry().mark(room, seq);
+                if let Some(mark) = mark {
+                    self.registry().mark(mark.room, mark.seq);
                 }
-                self.emit(&to, event, &payload, |listener| {
+                self.emit(&to, event, &payload, mark, |listener| {
                     except != Some(listener.conn) && author.as_ref().is_none_or(|author| !listener.hides(author))
                 });
             }
@@ -246,6 +274,25 @@ impl Fanout for SocketHub {
 
     fn sessions(&self) -> Vec<SessionId> {
         self.registry().sessions()
+    }
+
+    fn answers(&self, identity: &Identity, ticket: TicketId) -> BoxFuture<'static, bool> {
+        let listener = self.registry().with_ticket(identity, ticket);
+        let line = listener.filter(|listener| !listener.is_deaf()).and_then(|listener| listener.line());
+        async move {
+            match line {
+                Some(line) => line.answers().await,
+                // Over polling nobody can tell: it is taken for lost, and connects again if it is not.
+                None => false,
+            }
+        }
+        .boxed()
+    }
+
+    fn take_over(&self, identity: &Identity, ticket: TicketId) -> BTreeMap<RoomId, Heard> {
+        let Some(listener) = self.registry().with_ticket(identity, ticket) else { return BTreeMap::new() };
+        self.drop_connection(&listener.socket);
+        self.registry().remove(listener.conn)
     }
 
     fn rooms_of(&self, conn: ConnId) -> BTreeMap<RoomId, Heard> {

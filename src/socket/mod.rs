@@ -32,6 +32,7 @@ use socketioxide::{ParserConfig, SocketIo, TransportType};
 
 use crate::app::App;
 use crate::chat;
+use crate::chat::resume::End;
 use crate::config::Config;
 use crate::listener::Peer;
 use crate::types::{Actor, ConnId, Network, Token, falsy_as_none};
@@ -165,8 +166,9 @@ async fn accept(pipeline: &Arc<Pipeline>, socket: SocketRef, auth: Option<Auth>)
     let conn = ConnId::new(socket.id);
     if socket.transport_type() == TransportType::Websocket
         && let Some(ConnectInfo(peer)) = socket.req_parts().extensions.get::<ConnectInfo<Peer>>()
+        && let Some(line) = peer.line()
     {
-        pipeline.hub.carried_by(socket.id, &peer.switch);
+        pipeline.hub.carried_by(socket.id, &line);
     }
     metrics::gauge!("secure_chat_connections").increment(1);
     // A page says when it wants to hear: with join_chat. Who shows a token by hand wants to hear at once.
@@ -211,8 +213,12 @@ fn listen(pipeline: &Arc<Pipeline>, socket: &SocketRef, conn: ConnId) {
     let hub = pipeline.hub.clone();
     socket.on_disconnect(move |socket: SocketRef, reason: DisconnectReason| async move {
         metrics::gauge!("secure_chat_connections").decrement(1);
-        let by_choice = matches!(reason, DisconnectReason::ClientNSDisconnect | DisconnectReason::ServerNSDisconnect);
-        connection(&socket).disconnected(socket, by_choice).await;
+        let end = match reason {
+            DisconnectReason::ClientNSDisconnect | DisconnectReason::ServerNSDisconnect => End::Wanted,
+            DisconnectReason::HeartbeatTimeout => End::Silent,
+            _ => End::Closed,
+        };
+        connection(&socket).disconnected(socket, end).await;
         hub.gone(conn);
     });
 }

@@ -1,14 +1,15 @@
 //! Which connections there are, whose they are and which rooms they hear: the state that events are carried by.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use socketioxide::extract::SocketRef;
 
-use crate::hub::{Ear, Heard};
-use crate::types::{ConnId, Identity, NameKey, Network, RoomId, RoomName, SessionId, UserId};
+use crate::hub::{Ear, Heard, Mark};
+use crate::listener::Line;
+use crate::types::{ConnId, Identity, NameKey, Network, RoomId, RoomName, SessionId, TicketId, UserId};
 
 /// A set of connections that is handed out without copying it; whoever changes it while it is out copies it then.
 pub type Listeners = Arc<HashMap<ConnId, Arc<Listener>>>;
@@ -21,7 +22,14 @@ pub struct Listener {
     /// Whether `ear` hides anybody: most hide nobody, and each delivery asks.
     hides: AtomicBool,
     deaf: AtomicBool,
+    /// The connection that carries its websocket.
+    line: Mutex<Weak<Line>>,
+    /// Messages that were sent, and of which it is not known yet that they have arrived.
+    under_way: Mutex<VecDeque<Mark>>,
 }
+
+/// Messages under way that are kept in mind.
+const UNDER_WAY: usize = 2_000;
 
 impl Listener {
     /// Whether the person behind this connection wants to hear nothing of `author`.
@@ -37,6 +45,47 @@ impl Listener {
 
     pub fn is_deaf(&self) -> bool {
         self.deaf.load(Ordering::Relaxed)
+    }
+
+    pub fn carry_by(&self, line: Weak<Line>) {
+        *self.line.lock().expect("line lock") = line;
+    }
+
+    pub fn line(&self) -> Option<Arc<Line>> {
+        self.line.lock().expect("line lock").upgrade()
+    }
+
+    /// A message was handed to the socket.
+    pub fn sent(&self, mark: Mark) {
+        let Some(line) = self.line() else { return };
+        let mut under_way = self.under_way.lock().expect("under way lock");
+        if under_way.len() >= UNDER_WAY {
+            under_way.pop_front();
+        }
+        under_way.push_back(mark);
+        forget_arrived(&mut under_way, &line);
+    }
+
+    /// Asks its client for what is still under way.
+    pub fn ask(&self) {
+        let mut under_way = self.under_way.lock().expect("under way lock");
+        if let Some(line) = self.line().filter(|_| !under_way.is_empty()) {
+            forget_arrived(&mut under_way, &line);
+            line.ask();
+        }
+    }
+
+    /// The positions before the first message of each room that may not have arrived.
+    fn arrived(&self) -> HashMap<RoomId, i64> {
+        let mut under_way = self.under_way.lock().expect("under way lock");
+        if let Some(line) = self.line() {
+            forget_arrived(&mut under_way, &line);
+        }
+        let mut arrived = HashMap::new();
+        for mark in under_way.iter() {
+            arrived.entry(mark.room).or_insert(mark.seq - 1);
+        }
+        arrived
     }
 
     fn hear_as(&self, ear: Option<Ear>) {
@@ -67,8 +116,21 @@ impl Listener {
         self.ear.lock().expect("ear lock").as_ref().map(|ear| ear.identity.clone())
     }
 
+    fn ticket(&self) -> Option<TicketId> {
+        self.ear.lock().expect("ear lock").as_ref().and_then(|ear| ear.ticket)
+    }
+
     fn session(&self) -> Option<SessionId> {
         self.ear.lock().expect("ear lock").as_ref().and_then(|ear| ear.session)
+    }
+}
+
+/// A client reads in order: with one message, all before it have arrived.
+fn forget_arrived(under_way: &mut VecDeque<Mark>, line: &Line) {
+    let arrived = line.arrived();
+    if let Some(place) = under_way.iter().position(|mark| mark.id.uuid().into_bytes() == arrived) {
+        under_way.drain(..=place);
+        under_way.shrink_to(8);
     }
 }
 
@@ -102,6 +164,8 @@ impl Registry {
             ear: Mutex::default(),
             hides: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
+            line: Mutex::default(),
+            under_way: Mutex::default(),
         };
         Arc::make_mut(&mut self.everyone).insert(conn, Arc::new(listener));
         self.places.insert(conn, Place { network, rooms: Vec::new() });
@@ -115,6 +179,11 @@ impl Registry {
         Arc::make_mut(&mut self.everyone).remove(&conn);
         self.places.remove(&conn);
         rooms
+    }
+
+    /// The connection with this ticket, which speaks for this person.
+    pub fn with_ticket(&self, identity: &Identity, ticket: TicketId) -> Option<Arc<Listener>> {
+        self.of_person(identity).into_iter().find(|listener| listener.ticket() == Some(ticket))
     }
 
     /// It hears no room any more.
@@ -230,9 +299,14 @@ impl Registry {
 
     pub fn rooms_of(&self, conn: ConnId) -> BTreeMap<RoomId, Heard> {
         let rooms = self.places.get(&conn).map(|place| place.rooms.as_slice()).unwrap_or_default();
+        let listener = self.conn(conn);
+        let is_deaf = listener.as_ref().is_some_and(|listener| listener.is_deaf());
+        let arrived = listener.map(|listener| listener.arrived()).unwrap_or_default();
         let heard = |room: &RoomId| {
             let known = self.rooms.get(room)?;
-            Some((*room, Heard { name: known.name.clone()?, seq: known.seq }))
+            let arrived = arrived.get(room).copied().unwrap_or(known.seq);
+            let sent = if is_deaf { arrived } else { known.seq };
+            Some((*room, Heard { name: known.name.clone()?, sent, arrived }))
         };
         rooms.iter().filter_map(heard).collect()
     }

@@ -1,7 +1,8 @@
 //! What the server knows of one connection.
 
 use crate::app::App;
-use crate::chat::{resume, rooms};
+use crate::chat::resume::{self, End};
+use crate::chat::rooms;
 use crate::types::{Actor, ConnId, TicketId};
 
 pub struct Session {
@@ -17,10 +18,10 @@ impl Session {
     }
 
     /// The connection has gone: tells its rooms, and leaves its ticket unless it went by its own choice.
-    pub async fn say_goodbye(&mut self, app: &App, conn: ConnId, by_choice: bool) {
+    pub async fn say_goodbye(&mut self, app: &App, conn: ConnId, end: End) {
         let heard = app.hub.remove(conn);
         let Some(actor) = self.actor.take() else { return };
-        if let Err(error) = resume::leave(app, &actor, &heard, by_choice).await {
+        if let Err(error) = resume::leave(app, &actor, &heard, end).await {
             tracing::warn!("a lost connection will not be found again: {error}");
         }
         rooms::disconnected(app, &actor, &heard);

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::schema::tickets;
 use super::{Column, Place, Reader, Tx};
 use crate::error::{Error, Result};
-use crate::types::{TicketId, TicketKey, UserId, Username};
+use crate::types::{Identity, TicketId, TicketKey, UserId, Username};
 
 /// The sealed part of a row. Times are in microseconds since 1970-01-01 UTC.
 #[derive(Clone, Serialize, Deserialize)]
@@ -28,6 +28,13 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    pub fn identity(&self) -> Identity {
+        match self.account {
+            true => Identity::Account(self.user),
+            false => Identity::guest(&self.name),
+        }
+    }
+
     /// Whether it would bring a page to the same place: then it does not matter whose it is.
     pub fn leads_where(&self, other: &Self) -> bool {
         (&self.name, self.account, &self.rooms) == (&other.name, other.account, &other.rooms)

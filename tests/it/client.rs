@@ -11,6 +11,18 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::server::Server;
 
+pub struct Background {
+    stop: tokio::sync::oneshot::Sender<()>,
+    task: tokio::task::JoinHandle<Client>,
+}
+
+impl Background {
+    pub async fn back(self) -> Client {
+        self.stop.send(()).unwrap();
+        self.task.await.unwrap()
+    }
+}
+
 /// Only to end a test that would wait for ever.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -44,7 +56,11 @@ impl Client {
 
     /// The websocket alone, with more headers.
     pub async fn open(server: &Server, headers: &[(&'static str, &str)]) -> Result<Self, String> {
-        let url = format!("ws://{}/socket.io/?EIO=4&transport=websocket", server.addr);
+        Self::open_at(&server.addr, headers).await
+    }
+
+    pub async fn open_at(addr: &str, headers: &[(&'static str, &str)]) -> Result<Self, String> {
+        let url = format!("ws://{addr}/socket.io/?EIO=4&transport=websocket");
         let mut request = url.into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
@@ -139,6 +155,26 @@ impl Client {
     pub async fn expect_nothing(&mut self) {
         self.call("leave_group", json!({ "group_name": "there is none of this name" })).await;
         assert_eq!(self.events, []);
+    }
+
+    /// Reads on beside the test, as a page does that nobody looks at; gives the client back when it is asked to.
+    pub fn in_background(mut self) -> Background {
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let task = tokio::spawn(async move {
+            tokio::pin!(stopped);
+            loop {
+                tokio::select! {
+                    _ = &mut stopped => return self,
+                    event = self.next() => drop(event.expect("an open connection")),
+                }
+            }
+        });
+        Background { stop, task }
+    }
+
+    /// Does what a client does by itself while nothing else comes.
+    pub async fn answer_pings_for(&mut self, time: Duration) {
+        assert!(tokio::time::timeout(time, self.packet()).await.is_err(), "something came");
     }
 
     pub async fn close(mut self) {

@@ -27,7 +27,11 @@ impl Browser {
     }
 
     async fn connect(&self, server: &Server) -> Client {
-        let mut client = Client::open(server, &[("cookie", &self.cookie), ("user-agent", self.agent)]).await.unwrap();
+        self.connect_to(&server.addr).await
+    }
+
+    async fn connect_to(&self, addr: &str) -> Client {
+        let mut client = Client::open_at(addr, &[("cookie", &self.cookie), ("user-agent", self.agent)]).await.unwrap();
         client.say("40").await;
         assert!(client.packet().await.unwrap().starts_with("40"));
         client
@@ -137,6 +141,67 @@ async fn a_page_outlives_its_server() {
     }
 }
 
+/// A network between a client and the server that can go dead, without a word to either.
+struct Network {
+    addr: String,
+    dead: tokio::sync::watch::Sender<bool>,
+}
+
+impl Network {
+    async fn to(server: &Server) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (addr, target) = (listener.local_addr().unwrap().to_string(), server.addr.clone());
+        let (dead, is_dead) = tokio::sync::watch::channel(false);
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let (target, mut is_dead) = (target.clone(), is_dead.clone());
+                tokio::spawn(async move {
+                    let mut far = tokio::net::TcpStream::connect(target).await.unwrap();
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => return,
+                        _ = is_dead.wait_for(|dead| *dead) => {}
+                    }
+                    // Both ends stay open, and nobody carries anything any more.
+                    let _kept = (near, far);
+                    std::future::pending::<()>().await;
+                });
+            }
+        });
+        Self { addr, dead }
+    }
+}
+
+#[tokio::test]
+async fn what_was_sent_into_a_dead_network_is_sent_again() {
+    let server = Server::start();
+    let browser = Browser::new(&server).await;
+    let mut bob = writer(&server).await;
+    let network = Network::to(&server).await;
+    let mut ann = browser.connect_to(&network.addr).await;
+    ann.emit("join_chat", json!({ "username": "ann" })).await;
+    ann.expect("chat_joined").await;
+    join_group(&mut ann).await;
+    say(&mut bob, numbers(0..3)).await;
+    for n in ["0", "1", "2"] {
+        assert_eq!(ann.skip_to("new_message").await["message"], n);
+    }
+    // She answers the ping behind the last message, and the server hears that: its next ack comes after.
+    ann.answer_pings_for(std::time::Duration::from_secs(3)).await;
+    network.dead.send(true).unwrap();
+    say(&mut bob, numbers(3..53)).await;
+
+    // Her page notices first: the server still takes the old connection for a good one.
+    let mut ann_again = browser.connect(&server).await;
+    bob.skip_to("user_joined").await;
+    bob.skip_to("user_joined").await;
+    bob.skip_to("user_joined").await;
+    bob.skip_to("user_joined").await;
+    say(&mut bob, ["live".to_owned()]).await;
+    let expected: Vec<_> = numbers(3..53).chain(["live".to_owned()]).collect();
+    assert_eq!(texts(&heard(&mut ann_again).await), expected);
+    drop(ann);
+}
+
 #[tokio::test]
 async fn a_page_that_was_loaded_anew_begins_anew() {
     let server = Server::start();
@@ -167,10 +232,11 @@ async fn of_two_lost_tabs_with_different_names_each_is_told() {
     let browser = Browser::new(&server).await;
     let mut bob = writer(&server).await;
     let mut ann = browser.join(&server, "ann").await;
-    let mut cat = browser.join(&server, "cat").await;
     join_group(&mut ann).await;
+    let ann = ann.in_background();
+    let mut cat = browser.join(&server, "cat").await;
     join_group(&mut cat).await;
-    lose(ann, &mut bob).await;
+    lose(ann.back().await, &mut bob).await;
     lose(cat, &mut bob).await;
     let mut one = browser.connect(&server).await;
     let told = one.expect("error").await;
@@ -186,12 +252,15 @@ async fn one_of_two_tabs_is_found_again_while_the_other_is_still_there() {
     let browser = Browser::new(&server).await;
     let mut bob = writer(&server).await;
     let mut ann = browser.join(&server, "ann").await;
-    let _cat = browser.join(&server, "cat").await;
     join_group(&mut ann).await;
-    lose(ann, &mut bob).await;
+    let ann = ann.in_background();
+    let cat = browser.join(&server, "cat").await.in_background();
+    lose(ann.back().await, &mut bob).await;
     say(&mut bob, numbers(0..2)).await;
     let mut ann = browser.connect(&server).await;
     assert_eq!(texts(&heard(&mut ann).await), ["0", "1"]);
+    let mut cat = cat.back().await;
+    ok(&mut cat, "send_public_message", json!({ "message": "still cat" })).await;
 }
 
 #[tokio::test]
@@ -218,10 +287,11 @@ async fn a_stolen_cookie_opens_nothing() {
     let mut bob = writer(&server).await;
     let mut ann = browser.join(&server, "ann").await;
     join_group(&mut ann).await;
+    let ann = ann.in_background();
     let thief = Browser { cookie: browser.cookie.clone(), agent: browser.agent };
     let mut beside = thief.connect(&server).await;
     assert_eq!(beside.call("get_user_stats", json!({})).await["error"]["code"], "unauthenticated", "she is there");
-    lose(ann, &mut bob).await;
+    lose(ann.back().await, &mut bob).await;
     let forged = format!("{}x", browser.cookie);
     for (cookie, agent) in [(browser.cookie.clone(), "curl"), (forged, browser.agent)] {
         let mut eve = Browser { cookie, agent }.connect(&server).await;
