@@ -5,12 +5,12 @@ use std::sync::{Arc, RwLock};
 
 use chrono::{DateTime, Utc};
 
-use crate::chat::resume::Run;
 use crate::config::Config;
 use crate::hub::{Fanout, Publisher};
 use crate::limits::Limits;
 use crate::passwords::Passwords;
 use crate::pressure::Pressure;
+use crate::run::Run;
 use crate::signer::Signer;
 use crate::store::Db;
 use crate::types::{Network, Timestamp};

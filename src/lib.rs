@@ -8,7 +8,7 @@
 //!                                   ┌────┼─────────┐
 //!  MEANS                         store/* │ passwords · limits · pressure · signer · hub (trait)   ◄ vault (private to store); socket/ implements hub
 //!                                   └────┼─────────┘
-//!  LEAVES                        types/*  error  decode  config  telemetry  listener  visitor
+//!  LEAVES                        types/*  error  decode  config  telemetry  listener  frames  visitor
 //! ```
 //! Arrows point down only; `tests/it/tidy.rs` checks it.
 //!
@@ -30,6 +30,7 @@ mod limits;
 mod listener;
 mod passwords;
 mod pressure;
+mod run;
 pub mod server;
 mod signer;
 mod socket;

@@ -9,13 +9,13 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::app::{App, Clock, SystemClock};
-use crate::chat::resume::Run;
 use crate::config::Config;
 use crate::hub::{Fanout, Nobody, Publisher};
 use crate::limits::Limits;
 use crate::listener::{Listener, Peer};
 use crate::passwords::Passwords;
 use crate::pressure::Pressure;
+use crate::run::Run;
 use crate::signer::Signer;
 use crate::store::{self, Db, OpenError, Prepared};
 use crate::types::{DatabaseUrl, Token};

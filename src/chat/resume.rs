@@ -4,9 +4,8 @@
 //! far. Its owner is an account's session, or the browser by the cookie that came with the page. A page that was just
 //! loaded asks for nothing, and says itself who it is.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -20,9 +19,7 @@ use crate::error::{Error, Result};
 use crate::hub::{Audience, Heard, Mark, Publication};
 use crate::store::resume::{self as tickets, Ticket};
 use crate::store::{Lane, Tx, accounts, messages, rooms};
-use crate::types::{
-    Actor, ConnId, Identity, NameKey, Room, RoomId, RoomName, SessionId, TicketId, TicketKey, random_uuid,
-};
+use crate::types::{Actor, ConnId, Identity, NameKey, Room, RoomId, RoomName, SessionId, TicketId, TicketKey};
 use crate::visitor::Visitor;
 
 /// Messages of a room that are sent again; who missed more loads the page anew.
@@ -31,8 +28,6 @@ const MOST: i64 = 500;
 const MOST_TOGETHER: i64 = 900;
 /// How long a lost connection is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(24 * 3600);
-/// Between the page and its first connection.
-const LOADING: Duration = Duration::from_secs(60);
 /// A page that is loaded anew closes its connection at about the same time.
 const RELOADING: Duration = Duration::from_secs(10);
 /// Tickets of one owner.
@@ -40,35 +35,6 @@ const MOST_TICKETS: usize = 50;
 /// What a browser's cookie and a session are hashed for.
 const BROWSER: &str = "browser";
 const SESSION: &str = "ticket of a session";
-
-/// One run of the server: what is lost with it is known by this.
-pub struct Run {
-    pub id: Uuid,
-    /// The newest message of each room when it began: whoever was connected when the run before ended had heard so much.
-    pub seqs: HashMap<RoomId, i64>,
-    /// Browsers that have just loaded the page.
-    loading: Mutex<HashMap<[u8; 32], Vec<Instant>>>,
-}
-
-impl Run {
-    pub fn new(seqs: HashMap<RoomId, i64>) -> Self {
-        Self { id: random_uuid(), seqs, loading: Mutex::default() }
-    }
-
-    fn loads(&self, owner: [u8; 32]) {
-        let mut loading = self.loading.lock().expect("loading lock");
-        loading.retain(|_, since| since.iter().any(|since| since.elapsed() < LOADING));
-        loading.entry(owner).or_default().push(Instant::now());
-    }
-
-    /// Whether a page of this browser has been loaded that has not connected yet: then this is its connection.
-    fn has_loaded(&self, owner: &[u8; 32]) -> bool {
-        let mut loading = self.loading.lock().expect("loading lock");
-        let Some(since) = loading.get_mut(owner) else { return false };
-        since.retain(|since| since.elapsed() < LOADING);
-        since.pop().is_some()
-    }
-}
 
 /// The page goes to a browser: the cookie that it is known by from here on.
 pub fn page_loads(app: &App, visitor: &Visitor) -> String {
@@ -169,14 +135,25 @@ pub enum Found {
     Somebody(Actor, Ticket),
 }
 
-/// Looks whether a new connection is a lost one that came back. `account` is whose session it shows.
-pub async fn find(app: &App, visitor: &Visitor, conn: ConnId, id: TicketId, account: Option<&Actor>) -> Result<Found> {
+/// Looks whether a new connection is a lost one that came back. `account` is whose session it shows; a program shows it
+/// `by_hand`: then the others that show it are other programs.
+pub async fn find(
+    app: &App,
+    visitor: &Visitor,
+    conn: ConnId,
+    id: TicketId,
+    account: Option<&Actor>,
+    by_hand: bool,
+) -> Result<Found> {
     let Some(key) = key(app, visitor, account.and_then(|actor| actor.session), id) else { return Ok(Found::Nobody) };
     let facts = Facts::of(app);
     if browser(app, visitor).is_some_and(|(_, owner)| app.run.has_loaded(&owner)) {
         return Ok(Found::Nobody);
     }
-    let all = app.db.read(move |reader| tickets::of_owner(reader, &key.owner)).await?;
+    let mut all = app.db.read(move |reader| tickets::of_owner(reader, &key.owner)).await?;
+    if by_hand {
+        all.retain(|(_, ticket)| is_lost(ticket, facts.run));
+    }
     let candidates = lost_ones(app, facts, all).await;
     let Some((lost, ticket)) = candidates.first().cloned() else { return Ok(Found::Nobody) };
     if !candidates.iter().all(|(_, other)| other.leads_where(&ticket)) {

@@ -309,7 +309,7 @@ impl Connection {
     async fn find_out(&self, ticket: TicketId, beginning: Beginning) -> Result<Option<Actor>> {
         let (app, Beginning { account, listen, resume }) = (&self.pipeline.app, beginning);
         let found = match resume {
-            true => chat::resume::find(app, &self.visitor, self.id, ticket, account.as_ref()).await?,
+            true => chat::resume::find(app, &self.visitor, self.id, ticket, account.as_ref(), listen).await?,
             false => Found::Nobody,
         };
         match (found, account) {

@@ -12,9 +12,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("what the edges share", &["flask"]),
     ("rules", &["chat"]),
     ("state", &["app"]),
-    ("means", &["store", "passwords", "limits", "pressure", "signer"]),
+    ("means", &["store", "passwords", "limits", "run", "pressure", "signer"]),
     ("hub", &["hub"]),
-    ("leaves", &["listener", "visitor", "telemetry", "decode", "error", "config"]),
+    ("leaves", &["frames", "listener", "visitor", "telemetry", "decode", "error", "config"]),
     ("types", &["types"]),
 ];
 
