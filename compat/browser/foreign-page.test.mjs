@@ -1,11 +1,13 @@
 // A page that knows nothing of this server, written for Flask-SocketIO, served by it unchanged: two and three people use it in Chromium.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { copyFile, cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { startNetwork } from '../lib/network.mjs';
 import { openPage } from './people.mjs';
 import { stage } from './scene.mjs';
 
@@ -25,8 +27,8 @@ after(() => rm(staticDir, { recursive: true }));
 
 /** A person on the foreign page; dialogs are part of how it works. */
 class Visitor {
-  static async open(browser, server, options) {
-    return new Visitor(await openPage(browser, server.url, options));
+  static async open(browser, server, { url = server.url, ...options } = {}) {
+    return new Visitor(await openPage(browser, url, options));
   }
 
   constructor({ page, problems, answers }) {
@@ -81,13 +83,83 @@ class Visitor {
     return dialog.message();
   }
 
-  async assertClean() {
+  async assertClean(expected = /(?!)/) {
     // Browsers ask for an icon on their own; tutorial pages have none.
-    assert.deepEqual(this.problems.filter((problem) => !problem.endsWith('/favicon.ico)')), []);
+    const isExpected = (problem) => problem.endsWith('/favicon.ico)') || expected.test(problem);
+    assert.deepEqual(this.problems.filter((problem) => !isExpected(problem)), []);
   }
 }
 
 const inScene = stage(Visitor, () => ({ TEMPLATES_DIR: join(FOREIGN, 'templates'), STATIC_DIR: staticDir }));
+
+const OUTAGE = /net::ERR_|WebSocket connection/;
+const numbers = (from, to) => Array.from({ length: to - from }, (_, n) => `number ${from + n}`);
+
+/** Everybody else: a client that writes in public, one message after the other. */
+async function write(client, texts) {
+  for (const message of texts) assert.ok((await client.emitWithAck('send_public_message', { message })).ok);
+}
+
+describe('a page that knows nothing of coming back', () => {
+  inScene('hears all that was said while its network was gone for 30 s: once, in order, and can write', async (scene) => {
+    scene.expected = OUTAGE;
+    const network = await startNetwork(scene.server.port);
+    after(() => network.stop());
+    const others = await scene.rawClient('others');
+    const alice = await scene.visitor({ url: network.url });
+    await alice.join('alice');
+    await write(others, numbers(0, 5));
+    await alice.sees('number 4');
+    network.break();
+    const gone = Date.now();
+    for (const text of numbers(5, 55)) {
+      await write(others, [text]);
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+    await new Promise((resolve) => setTimeout(resolve, gone + 30_000 - Date.now()));
+    network.mend();
+    await alice.page.getByText('number 54').waitFor({ timeout: 30_000 });
+    await write(others, numbers(55, 57));
+    await alice.sees('number 56');
+    assert.deepEqual(await alice.texts.allTextContents(), numbers(0, 57));
+    const [heard] = await Promise.all([once(others, 'new_message'), alice.say('I am back')]);
+    assert.equal(heard[0].username, 'alice');
+  });
+
+  for (const [how, signal] of [['killed', 'SIGKILL'], ['stopped', 'SIGTERM']]) {
+    inScene(`outlives a server that is ${how} and started again`, async (scene) => {
+      scene.expected = OUTAGE;
+      const alice = await scene.joins('alice');
+      await alice.createGroup('team', 'pw');
+      await alice.joinGroup('team', 'pw');
+      await alice.say('before');
+      await alice.sees('before');
+      await scene.server.kill(signal);
+      await scene.server.start(scene.server.port);
+      const others = await scene.rawClient('others');
+      assert.ok((await others.emitWithAck('join_group', { group_name: 'team', password: 'pw' })).ok);
+      for (const message of numbers(0, 20)) {
+        assert.ok((await others.emitWithAck('send_group_message', { group_name: 'team', message })).ok);
+      }
+      await alice.page.getByText('number 19').waitFor({ timeout: 30_000 });
+      await alice.say('still in the team');
+      await alice.sees('still in the team');
+      assert.deepEqual(await alice.texts.allTextContents(), ['before', ...numbers(0, 20), 'still in the team']);
+    });
+  }
+
+  inScene('begins anew where it is loaded anew', async (scene) => {
+    const alice = await scene.joins('alice');
+    await alice.say('before');
+    await alice.page.reload();
+    const others = await scene.rawClient('others');
+    await write(others, ['meanwhile']);
+    assert.equal(await alice.lines.count(), 0);
+    await alice.join('alice again');
+    await alice.sees('meanwhile');
+    assert.deepEqual(await alice.texts.allTextContents(), ['before', 'meanwhile']);
+  });
+});
 
 describe('a page written for Flask-SocketIO', () => {
   inScene('its template is rendered as Flask would', async (scene) => {
