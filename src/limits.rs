@@ -16,7 +16,7 @@ use crate::types::{Actor, ConnId, Identity, Network, Rate, Role, RoomId, UserId}
 const BUCKETS: usize = 100_000;
 /// People behind one address who may send and make rooms at the same time as if each had their own.
 const CROWD: u32 = 10;
-/// Groups that one may join in the time of one message.
+/// Groups that one may join, and pages that one may read, in the time of one message.
 const PASSAGES: u32 = 4;
 
 /// Devices of one account that may guess at the same time as if each were alone.
@@ -28,6 +28,7 @@ enum Act {
     Send,
     Entrance,
     Passage,
+    Reading,
     SlowMode(RoomId),
     LoginFailure,
     RoomPassword,
@@ -78,6 +79,17 @@ impl Limits {
     /// One person coming in: as often as a crowd behind one address may write.
     pub fn entrance(&self, network: Network) -> Result<()> {
         self.take(Act::Entrance, |rates| vec![(Whose::Network(network), rates.sends.times(CROWD))]).map(drop)
+    }
+
+    /// One page of a history.
+    pub fn reading(&self, person: UserId, network: Network) -> Result<()> {
+        self.take(Act::Reading, |rates| {
+            vec![
+                (Whose::Person(person), rates.sends.times(PASSAGES)),
+                (Whose::Network(network), rates.sends.times(CROWD * PASSAGES)),
+            ]
+        })
+        .map(drop)
     }
 
     /// Somebody joining or leaving a group: a page that comes back joins all of its groups at once.
@@ -205,6 +217,7 @@ impl Act {
             Self::Send => "send",
             Self::Entrance => "entrance",
             Self::Passage => "passage",
+            Self::Reading => "reading",
             Self::SlowMode(_) => "slow_mode",
             Self::LoginFailure => "login",
             Self::RoomPassword => "room_password",

@@ -9,8 +9,8 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::hub::{Mark, Outbound, Publication};
 use crate::limits::Limits;
-use crate::store::{Tx, messages, rooms};
-use crate::types::{Actor, Message, MessageText, Network, Room, RoomName};
+use crate::store::{Tx, client_ids, messages, rooms};
+use crate::types::{Actor, ClientId, Message, MessageText, Network, Room, RoomName, Sent};
 
 impl Outbound for Message {
     const NAME: &'static str = "new_message";
@@ -21,6 +21,8 @@ pub struct Draft {
     pub text: MessageText,
     /// What the sender's page made of the text for other pages; opaque to the server.
     pub encrypted_content: String,
+    /// What the sender calls it: sent again under the same id, it is not stored again.
+    pub client_id: Option<ClientId>,
 }
 
 pub enum Target {
@@ -29,7 +31,7 @@ pub enum Target {
 }
 
 /// Stores a message and tells the room. It is on the disk before anyone sees it.
-pub async fn post(app: &App, actor: &Actor, target: Target, draft: Draft) -> Result<Message> {
+pub async fn post(app: &App, actor: &Actor, target: Target, draft: Draft) -> Result<Sent> {
     check_length(app, &draft)?;
     app.limits.send(actor.user, Network::of(actor.address))?;
     let name = match &target {
@@ -40,6 +42,11 @@ pub async fn post(app: &App, actor: &Actor, target: Target, draft: Draft) -> Res
     let limits = app.limits.clone();
     app.db
         .write(rooms::lane(&name), move |tx| {
+            if let Some(id) = &draft.client_id
+                && let Some(first) = client_ids::find(tx, &actor.identity, id)?
+            {
+                return Ok(first);
+            }
             let room = open_room(facts, tx, &actor, target, &limits)?;
             let new = messages::NewMessage {
                 user: actor.user,
@@ -47,13 +54,18 @@ pub async fn post(app: &App, actor: &Actor, target: Target, draft: Draft) -> Res
                 by_account: !actor.identity.is_guest(),
                 text: draft.text,
                 encrypted_content: draft.encrypted_content,
+                client_id: draft.client_id,
                 at: facts.at,
             };
             let message = messages::insert(tx, &room, new)?;
+            let sent = Sent::from(&message);
+            if let Some(id) = &message.client_id {
+                client_ids::insert(tx, &actor.identity, id, room.id, &sent)?;
+            }
             tx.shared.count_message(actor.user, facts.at);
             let mark = Mark { room: room.id, seq: message.seq, id: message.id };
             tx.publish(Publication::message(actor.identity, mark, &message));
-            Ok(message)
+            Ok(sent)
         })
         .await
 }

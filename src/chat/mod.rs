@@ -5,6 +5,7 @@ pub mod admin;
 pub mod audit;
 pub mod deletion;
 mod facts;
+pub mod history;
 pub mod invites;
 pub mod messages;
 pub mod moderation;

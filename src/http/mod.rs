@@ -3,6 +3,7 @@
 mod accounts;
 mod admin;
 mod guard;
+mod history;
 mod ops;
 mod pages;
 mod refusals;
@@ -78,6 +79,7 @@ fn guarded(web: Web) -> Router<Web> {
         .route("/api/second-factor/remove", post(accounts::remove_second_factor))
         .route("/api/invites", get(accounts::list_invites).post(accounts::create_invite))
         .route("/api/invites/{id}", delete(accounts::revoke_invite))
+        .route("/api/rooms/{name}/messages", get(history::messages))
         .route("/api/accounts", get(accounts::list_accounts))
         .route("/api/accounts/disable", post(accounts::disable_account))
         .layer(header(CACHE_CONTROL, "no-store"))

@@ -1,11 +1,11 @@
 //! Events about messages.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::event::{Context, Entry, Event};
 use crate::chat::messages::{Draft, Target, post};
 use crate::error::Result;
-use crate::types::{Message, MessageId, MessageText, RoomName, Timestamp, falsy_as_none};
+use crate::types::{ClientId, MessageText, RoomName, Sent, falsy_as_none};
 
 pub const EVENTS: &[Entry] = &[Entry::of::<SendPublicMessage>(), Entry::of::<SendGroupMessage>()];
 
@@ -14,20 +14,8 @@ struct SendPublicMessage {
     message: MessageText,
     #[serde(default, deserialize_with = "falsy_as_none")]
     encrypted_content: Option<String>,
-}
-
-/// Tells the sender where the message stands.
-#[derive(Serialize)]
-struct Sent {
-    id: MessageId,
-    seq: i64,
-    timestamp: Timestamp,
-}
-
-impl From<Message> for Sent {
-    fn from(message: Message) -> Self {
-        Self { id: message.id, seq: message.seq, timestamp: message.timestamp }
-    }
+    #[serde(default, deserialize_with = "falsy_as_none")]
+    client_id: Option<ClientId>,
 }
 
 impl Event for SendPublicMessage {
@@ -35,8 +23,8 @@ impl Event for SendPublicMessage {
     type Ack = Sent;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Sent> {
-        let draft = draft(self.message, self.encrypted_content);
-        post(context.app, context.actor()?, Target::Public, draft).await.map(Sent::from)
+        let draft = draft(self.message, self.encrypted_content, self.client_id);
+        post(context.app, context.actor()?, Target::Public, draft).await
     }
 }
 
@@ -46,6 +34,8 @@ struct SendGroupMessage {
     message: MessageText,
     #[serde(default, deserialize_with = "falsy_as_none")]
     encrypted_content: Option<String>,
+    #[serde(default, deserialize_with = "falsy_as_none")]
+    client_id: Option<ClientId>,
 }
 
 impl Event for SendGroupMessage {
@@ -53,8 +43,8 @@ impl Event for SendGroupMessage {
     type Ack = Sent;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Sent> {
-        let draft = draft(self.message, self.encrypted_content);
-        post(context.app, context.actor()?, Target::Group(self.group_name), draft).await.map(Sent::from)
+        let draft = draft(self.message, self.encrypted_content, self.client_id);
+        post(context.app, context.actor()?, Target::Group(self.group_name), draft).await
     }
 
     fn refusal(field: &str) -> Option<&'static str> {
@@ -62,6 +52,6 @@ impl Event for SendGroupMessage {
     }
 }
 
-fn draft(text: MessageText, encrypted_content: Option<String>) -> Draft {
-    Draft { text, encrypted_content: encrypted_content.unwrap_or_default() }
+fn draft(text: MessageText, encrypted_content: Option<String>, client_id: Option<ClientId>) -> Draft {
+    Draft { text, encrypted_content: encrypted_content.unwrap_or_default(), client_id }
 }

@@ -4,6 +4,7 @@ mod accounts;
 mod admin;
 mod event;
 mod handshake;
+mod history;
 mod hub;
 mod messages;
 mod moderation;
@@ -69,6 +70,7 @@ fn entries() -> Vec<&'static Entry> {
     [
         accounts::EVENTS,
         admin::EVENTS,
+        history::EVENTS,
         messages::EVENTS,
         moderation::EVENTS,
         people::EVENTS,

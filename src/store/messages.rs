@@ -10,7 +10,7 @@ use super::schema::messages;
 use super::statements::NextSeq;
 use super::{Column, Place, Reader, Tx};
 use crate::error::{Error, Result};
-use crate::types::{Identity, Message, MessageId, MessageText, Room, RoomId, Timestamp, UserId, Username};
+use crate::types::{ClientId, Identity, Message, MessageId, MessageText, Room, RoomId, Timestamp, UserId, Username};
 
 /// Pages that are looked through for messages to show.
 const MOST_PAGES: usize = 5;
@@ -23,6 +23,7 @@ pub struct NewMessage {
     pub by_account: bool,
     pub text: MessageText,
     pub encrypted_content: String,
+    pub client_id: Option<ClientId>,
     pub at: Timestamp,
 }
 
@@ -37,14 +38,23 @@ struct Body {
     m: MessageText,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     e: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    c: Option<ClientId>,
     t: i64,
 }
 
 /// Appends a message to its room.
 pub fn insert(tx: &mut Tx, room: &Room, new: NewMessage) -> Result<Message> {
     let seq: i64 = NextSeq { room: room.id.get() }.get_result(tx.reader.connection)?;
-    let body =
-        Body { u: new.user, n: new.name, a: new.by_account, m: new.text, e: new.encrypted_content, t: new.at.micros() };
+    let body = Body {
+        u: new.user,
+        n: new.name,
+        a: new.by_account,
+        m: new.text,
+        e: new.encrypted_content,
+        c: new.client_id,
+        t: new.at.micros(),
+    };
     let sealed = tx.seal_json(place(room.id, &seq.to_be_bytes()), &body)?;
     diesel::insert_into(messages::table)
         .values((messages::room_id.eq(room.id.get()), messages::seq.eq(seq), messages::body.eq(sealed)))
@@ -135,6 +145,7 @@ fn message(reader: &mut Reader, room: &Room, seq: i64, body: Body) -> Result<Mes
         timestamp: timestamp(body.t)?,
         room: room.name.clone(),
         seq,
+        client_id: body.c,
     })
 }
 

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod admin;
 pub mod audit;
+pub mod client_ids;
 mod connection;
 pub mod invites;
 mod master_key;
@@ -192,6 +193,12 @@ impl Reader<'_> {
             Identity::Account(user) => self.blind("person", &format!("account:{user}")),
             Identity::Guest(key) => self.blind("person", &format!("guest:{}", key.as_str())),
         }
+    }
+
+    /// The blind index of something that a person has called so.
+    fn blind_of(&mut self, scope: &str, person: &Identity, value: &str) -> Result<Vec<u8>> {
+        let person: String = self.person(person)?.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.blind(scope, &format!("{person} {value}"))
     }
 
     fn blind(&mut self, scope: &str, value: &str) -> Result<Vec<u8>> {

@@ -30,16 +30,11 @@ pub struct Resolution {
 
 /// One person's report of one message has one id.
 pub fn id_of(reader: &mut Reader, by: &Identity, message: MessageId) -> Result<ReportId> {
-    let person = reader.person(by)?;
-    let blind = reader.blind("report", &format!("{} {}", hex(&person), message.uuid()))?;
+    let blind = reader.blind_of("report", by, &message.uuid().to_string())?;
     blind
         .get(..16)
         .and_then(ReportId::from_stored)
         .ok_or_else(|| Error::Internal(anyhow::anyhow!("a short blind index")))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub fn set(tx: &mut Tx, id: ReportId, report: &Report) -> Result<()> {

@@ -127,6 +127,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    client_ids (id) {
+        id -> Binary,
+        sent -> Text,
+    }
+}
+
+diesel::table! {
     tickets (id) {
         id -> Binary,
         owner -> Binary,

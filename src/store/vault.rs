@@ -94,6 +94,7 @@ pub enum Column {
     RoomProfile,
     Member,
     MessageBody,
+    ClientId,
     Session,
     Ticket,
     Invite,
@@ -112,6 +113,7 @@ impl Column {
             }
             Self::RoomProfile | Self::Member => Purpose::Rooms,
             Self::MessageBody => Purpose::Messages,
+            Self::ClientId => Purpose::Rooms,
             Self::Session | Self::Ticket | Self::Invite => Purpose::Sessions,
             Self::Sanction | Self::AddressBan | Self::Report | Self::AuditEntry | Self::State => Purpose::Moderation,
         }
@@ -127,6 +129,7 @@ impl Column {
             Self::RoomProfile => "rooms.profile",
             Self::Member => "memberships.member",
             Self::MessageBody => "messages.body",
+            Self::ClientId => "client_ids.sent",
             Self::Session => "sessions.session",
             Self::Ticket => "tickets.ticket",
             Self::Invite => "invites.invite",

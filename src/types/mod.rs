@@ -13,7 +13,7 @@ pub use ids::{ConnId, InviteId, MessageId, ReportId, RoomId, SessionId, TicketId
 pub use people::{Actor, Identity, NameKey, Network, Role, RoomRole, TicketKey, User};
 pub use random::{random_bytes, random_uuid};
 pub use rate::Rate;
-pub use text::{MessageText, NewPassword, Password, PublicKey, Reason, RoomName, Username, falsy_as_none};
+pub use text::{ClientId, MessageText, NewPassword, Password, PublicKey, Reason, RoomName, Username, falsy_as_none};
 pub use token::Token;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -76,4 +76,21 @@ pub struct Message {
     pub room: RoomName,
     /// Position in the room: grows by one with each message, whoever sends it.
     pub seq: i64,
+    /// What the sender called it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
+}
+
+/// Tells the sender where their message stands.
+#[derive(Clone, Debug, Serialize)]
+pub struct Sent {
+    pub id: MessageId,
+    pub seq: i64,
+    pub timestamp: Timestamp,
+}
+
+impl From<&Message> for Sent {
+    fn from(message: &Message) -> Self {
+        Self { id: message.id, seq: message.seq, timestamp: message.timestamp }
+    }
 }

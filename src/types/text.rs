@@ -14,6 +14,8 @@ const PASSWORD_LENGTH: usize = 128;
 const NEW_PASSWORD_LENGTH: usize = 8;
 /// Longest reason, in characters.
 const REASON_LENGTH: usize = 500;
+/// Longest id that a sender gives a message, in characters.
+const CLIENT_ID_LENGTH: usize = 64;
 /// Largest public key, in bytes of JSON.
 const PUBLIC_KEY_SIZE: usize = 16_384;
 
@@ -150,6 +152,35 @@ impl TryFrom<String> for NewPassword {
             return Err(format!("must have at least {NEW_PASSWORD_LENGTH} characters"));
         }
         Ok(Self(password))
+    }
+}
+
+/// What a sender calls a message, to know it again: 1 to 64 characters, none of them a control character.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ClientId(String);
+
+impl ClientId {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for ClientId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        refuse_hidden(&text, char::is_control)?;
+        match text.chars().count() {
+            1..=CLIENT_ID_LENGTH => Ok(Self(text)),
+            _ => Err(format!("must have 1 to {CLIENT_ID_LENGTH} characters")),
+        }
+    }
+}
+
+impl From<ClientId> for String {
+    fn from(id: ClientId) -> Self {
+        id.0
     }
 }
 

@@ -6,6 +6,7 @@ mod abuse;
 mod accounts;
 mod chat;
 mod client;
+mod history;
 mod hostile;
 mod http;
 mod limits;

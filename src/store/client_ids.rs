@@ -1,0 +1,49 @@
+//! What senders call their messages, at rest: sending one again is known.
+
+use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use serde::{Deserialize, Serialize};
+
+use super::people::timestamp;
+use super::schema::client_ids;
+use super::{Column, Place, Reader, Tx};
+use crate::error::{Error, Result};
+use crate::types::{ClientId, Identity, RoomId, Sent};
+
+/// The sealed part of a row.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    room: i64,
+    seq: i64,
+    at: i64,
+}
+
+/// What came of the message that the sender called so before.
+pub fn find(reader: &mut Reader, sender: &Identity, id: &ClientId) -> Result<Option<Sent>> {
+    let id = reader.blind_of("client_id", sender, id.as_str())?;
+    let row = client_ids::table.find(&id).select(client_ids::sent).first(reader.connection).optional()?;
+    let Some(sealed) = row else { return Ok(None) };
+    let stored: Stored = reader.open_json(place(&id), sealed)?;
+    let message = reader.vault.message_id(RoomId::from_stored(stored.room), stored.seq).map_err(Error::Internal)?;
+    Ok(Some(Sent { id: message, seq: stored.seq, timestamp: timestamp(stored.at)? }))
+}
+
+/// `Conflict` when the sender sends another message of that id at the same moment.
+pub fn insert(tx: &mut Tx, sender: &Identity, id: &ClientId, room: RoomId, sent: &Sent) -> Result<()> {
+    let id = tx.blind_of("client_id", sender, id.as_str())?;
+    let stored = Stored { room: room.get(), seq: sent.seq, at: sent.timestamp.micros() };
+    let sealed = tx.seal_json(place(&id), &stored)?;
+    let inserted = diesel::insert_into(client_ids::table)
+        .values((client_ids::id.eq(&id), client_ids::sent.eq(sealed)))
+        .execute(tx.reader.connection);
+    match inserted {
+        Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
+            Err(Error::Conflict("You are sending another message with this client_id.".into()))
+        }
+        inserted => Ok(inserted.map(drop)?),
+    }
+}
+
+fn place(row: &[u8]) -> Place<'_> {
+    Place { column: Column::ClientId, room: None, row }
+}
