@@ -114,9 +114,11 @@ pub async fn leave(app: &App, actor: &Actor, heard: &BTreeMap<RoomId, Heard>, en
     let actor = actor.clone();
     let rooms = positions(heard, end);
     app.db
-        .write(Lane::People, move |tx| match matches!(end, End::Wanted) || rooms.is_empty() {
-            true => tickets::delete(tx, key.id).map(drop),
-            false => write(tx, facts, &actor, rooms, true),
+        .write(Lane::People, move |tx| match end {
+            End::Wanted => tickets::delete(tx, key.id).map(drop),
+            // It heard nothing, or its ticket was written when it was taken over.
+            _ if rooms.is_empty() => Ok(()),
+            End::Closed | End::Silent => write(tx, facts, &actor, rooms, true),
         })
         .await
 }
@@ -154,7 +156,7 @@ pub async fn find(
     if by_hand {
         all.retain(|(_, ticket)| is_lost(ticket, facts.run));
     }
-    let candidates = lost_ones(app, facts, all).await;
+    let candidates = lost_ones(app, facts, key.owner, all).await?;
     let Some((lost, ticket)) = candidates.first().cloned() else { return Ok(Found::Nobody) };
     if !candidates.iter().all(|(_, other)| other.leads_where(&ticket)) {
         return Ok(Found::Several);
@@ -179,19 +181,27 @@ pub async fn find(
 }
 
 /// Those that are lost; also those that do not answer any more, whose loss nobody has noticed yet.
-async fn lost_ones(app: &App, facts: Facts, all: Vec<(TicketId, Ticket)>) -> Vec<(TicketId, Ticket)> {
+async fn lost_ones(
+    app: &App,
+    facts: Facts,
+    owner: [u8; 32],
+    all: Vec<(TicketId, Ticket)>,
+) -> Result<Vec<(TicketId, Ticket)>> {
     let oldest = facts.at.micros() - PATIENCE.as_micros() as i64;
     let (mut lost, connected): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, ticket)| is_lost(ticket, facts.run));
-    lost.retain(|(_, ticket)| ticket.at > oldest);
+    lost.retain(|(_, ticket)| ticket.at > oldest && !ticket.rooms.is_empty());
     let answers = connected.iter().map(|(id, ticket)| app.hub.answers(&ticket.identity(), *id));
     let answers = futures_util::future::join_all(answers).await;
     for ((id, ticket), _) in connected.into_iter().zip(answers).filter(|(_, answers)| !answers) {
         let heard = app.hub.take_over(&ticket.identity(), id);
         if !heard.is_empty() {
-            lost.push((id, Ticket { rooms: positions(&heard, End::Silent), lost: true, ..ticket }));
+            let ticket = Ticket { rooms: positions(&heard, End::Silent), lost: true, at: facts.at.micros(), ..ticket };
+            lost.push((id, ticket.clone()));
+            // Another page may be the one that comes back for it.
+            app.db.write(Lane::People, move |tx| tickets::set(tx, TicketKey { id, owner }, &ticket)).await?;
         }
     }
-    lost
+    Ok(lost)
 }
 
 pub fn several() -> Error {

@@ -203,6 +203,31 @@ async fn what_was_sent_into_a_dead_network_is_sent_again() {
 }
 
 #[tokio::test]
+async fn two_tabs_of_one_account_are_both_found_again() {
+    let server = Server::start();
+    let token = register(&server, "ann").await;
+    let browser = Browser { cookie: format!("secure_chat_session={token}"), agent: "Firefox" };
+    let mut bob = writer(&server).await;
+    let network = Network::to(&server).await;
+    let mut tabs = Vec::new();
+    for _ in 0..2 {
+        let mut tab = browser.connect_to(&network.addr).await;
+        tab.emit("join_chat", json!({ "username": "ann" })).await;
+        tab.expect("chat_joined").await;
+        join_group(&mut tab).await;
+        tabs.push(tab.in_background());
+    }
+    network.dead.send(true).unwrap();
+    say(&mut bob, numbers(0..5)).await;
+    for _ in 0..2 {
+        let mut tab = browser.connect(&server).await;
+        let events = heard(&mut tab).await;
+        assert_eq!(texts(&events), numbers(0..5).collect::<Vec<_>>(), "{events:?}");
+        tabs.push(tab.in_background());
+    }
+}
+
+#[tokio::test]
 async fn a_page_that_was_loaded_anew_begins_anew() {
     let server = Server::start();
     let browser = Browser::new(&server).await;
