@@ -83,18 +83,17 @@ impl Limits {
 
     /// One page of a history.
     pub fn reading(&self, person: UserId, network: Network) -> Result<()> {
-        self.take(Act::Reading, |rates| {
-            vec![
-                (Whose::Person(person), rates.sends.times(PASSAGES)),
-                (Whose::Network(network), rates.sends.times(CROWD * PASSAGES)),
-            ]
-        })
-        .map(drop)
+        self.often(Act::Reading, person, network)
     }
 
     /// Somebody joining or leaving a group: a page that comes back joins all of its groups at once.
     pub fn passage(&self, person: UserId, network: Network) -> Result<()> {
-        self.take(Act::Passage, |rates| {
+        self.often(Act::Passage, person, network)
+    }
+
+    /// What one does several times for each message.
+    fn often(&self, act: Act, person: UserId, network: Network) -> Result<()> {
+        self.take(act, |rates| {
             vec![
                 (Whose::Person(person), rates.sends.times(PASSAGES)),
                 (Whose::Network(network), rates.sends.times(CROWD * PASSAGES)),

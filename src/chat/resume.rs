@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::facts::{Facts, hidden_from};
+use super::facts::{Facts, any_room, hidden_from};
 use super::people::identify;
 use super::policy::{self, Action};
 use super::rooms::announce_joined;
@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::hub::{Audience, Heard, Mark, Publication};
 use crate::store::resume::{self as tickets, Ticket};
 use crate::store::{Lane, Tx, accounts, messages, rooms};
-use crate::types::{Actor, ConnId, Identity, NameKey, Room, RoomId, RoomName, SessionId, TicketId, TicketKey};
+use crate::types::{Actor, ConnId, Identity, NameKey, Network, Room, RoomId, RoomName, SessionId, TicketId, TicketKey};
 use crate::visitor::Visitor;
 
 /// Messages of a room that are sent again; who missed more loads the page anew.
@@ -128,7 +128,7 @@ fn positions(heard: &BTreeMap<RoomId, Heard>, end: End) -> BTreeMap<i64, Option<
     heard.iter().map(|(room, heard)| (room.get(), Some(position(heard)))).collect()
 }
 
-/// Who was found again, and whether the rooms are heard that the page had asked for.
+/// Whether a new connection is a lost one that came back.
 #[allow(clippy::large_enum_variant)]
 pub enum Found {
     Nobody,
@@ -288,7 +288,7 @@ fn too_many(room: &RoomName) -> Error {
     Error::TooLarge { field: "messages", message: message.into() }
 }
 
-/// What came of a wish to hear again, for each room: how many messages were sent, or why not.
+/// How many messages were sent again.
 #[derive(Serialize)]
 pub struct Resumed {
     pub sent: i64,
@@ -300,13 +300,13 @@ pub async fn by_hand(app: &App, actor: &Actor, marks: Marks) -> Result<Resumed> 
     let Some(conn) = actor.conn else { return Ok(Resumed { sent: 0 }) };
     let mut room_left = MOST_TOGETHER;
     for (name, heard) in marks.0 {
-        app.limits.passage(actor.user, crate::types::Network::of(actor.address))?;
+        app.limits.passage(actor.user, Network::of(actor.address))?;
         let most = room_left.min(MOST);
         let actor = actor.clone();
         let sent = app
             .db
             .write(rooms::lane(&name), move |tx| {
-                let room = super::facts::any_room(tx, &name)?;
+                let room = any_room(tx, &name)?;
                 let (standing, there) = facts.in_room(tx, &actor, &room)?;
                 policy::in_room(Action::ReadRoom, standing, there)?;
                 let missed = replay(tx, &actor, conn, &room, heard, most)?;

@@ -57,13 +57,14 @@ impl Listener {
 
     /// A message was handed to the socket.
     pub fn sent(&self, mark: Mark) {
-        let Some(line) = self.line() else { return };
+        if self.line().is_none() {
+            return;
+        }
         let mut under_way = self.under_way.lock().expect("under way lock");
         if under_way.len() >= UNDER_WAY {
             under_way.pop_front();
         }
         under_way.push_back(mark);
-        forget_arrived(&mut under_way, &line);
     }
 
     /// Asks its client for what is still under way.
