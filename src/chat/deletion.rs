@@ -8,8 +8,9 @@ use super::policy::{self, Action, InRoom, Standing};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::hub::{Audience, Outbound, Publication};
+use crate::store::messages::Written;
 use crate::store::{Lane, Reader, Tx, messages, rooms};
-use crate::types::{Actor, Identity, Message, MessageId, Reason, Room, RoomName};
+use crate::types::{Actor, Identity, MessageId, Reason, Room, RoomName};
 
 /// Messages that one write deletes, and one read looks at.
 const AT_ONCE: usize = 200;
@@ -39,7 +40,7 @@ pub async fn delete_message(app: &App, actor: &Actor, id: MessageId, reason: Rea
                 let author = Some(&written.message.username);
                 audit::note(tx, facts.at, Some(&actor), "delete_message", author, Some(&room.name), reason);
             }
-            delete(tx, &room, &written.message)
+            delete(tx, &room, &written)
         })
         .await
 }
@@ -56,7 +57,7 @@ async fn lane_of(app: &App, id: MessageId) -> Result<Lane> {
 /// A message, where it stands, and what holds for the actor there.
 pub(super) struct FoundMessage {
     pub room: Room,
-    pub written: messages::Written,
+    pub written: Written,
     pub standing: Standing,
     pub there: InRoom,
 }
@@ -75,9 +76,9 @@ pub(super) fn find_message(facts: Facts, reader: &mut Reader, actor: &Actor, id:
     Ok(FoundMessage { room, written, standing, there })
 }
 
-fn delete(tx: &mut Tx, room: &Room, message: &Message) -> Result<()> {
-    if messages::delete(tx, room.id, message.seq)? {
-        let deleted = MessageDeleted { id: message.id, room: room.name.clone() };
+fn delete(tx: &mut Tx, room: &Room, written: &Written) -> Result<()> {
+    if messages::delete(tx, room, written)? {
+        let deleted = MessageDeleted { id: written.message.id, room: room.name.clone() };
         tx.publish(Publication::emit(Audience::Room(room.id), &deleted));
     }
     Ok(())
@@ -95,26 +96,25 @@ pub(super) async fn remove_messages(app: &App, whom: &Identity, room: Option<Roo
             };
             let mut found = Vec::new();
             for room in rooms {
-                let written =
-                    messages_since(reader, &room, since)?.into_iter().filter(|written| written.author == whom);
-                found.push((room, written.map(|written| written.message).collect::<Vec<_>>()));
+                let written = messages_since(reader, &room, since)?;
+                found.push((room, written.into_iter().filter(|written| written.author == whom).collect::<Vec<_>>()));
             }
             Ok(found)
         })
         .await?;
     let mut count = 0;
-    for (room, messages) in found {
-        count += messages.len();
-        for some in messages.chunks(AT_ONCE) {
+    for (room, written) in found {
+        count += written.len();
+        for some in written.chunks(AT_ONCE) {
             let (room, some) = (room.clone(), some.to_vec());
             let lane = rooms::lane(&room.name);
-            app.db.write(lane, move |tx| some.iter().try_for_each(|message| delete(tx, &room, message))).await?;
+            app.db.write(lane, move |tx| some.iter().try_for_each(|written| delete(tx, &room, written))).await?;
         }
     }
     Ok(count)
 }
 
-fn messages_since(reader: &mut Reader, room: &Room, since: i64) -> Result<Vec<messages::Written>> {
+fn messages_since(reader: &mut Reader, room: &Room, since: i64) -> Result<Vec<Written>> {
     let mut found = Vec::new();
     let mut before = i64::MAX;
     loop {

@@ -16,6 +16,7 @@ pub mod reports;
 pub mod resume;
 pub mod room_settings;
 pub mod rooms;
+pub mod search;
 pub mod second_factor;
 pub mod sessions;
 pub mod watch;

@@ -7,6 +7,7 @@ mod history;
 mod ops;
 mod pages;
 mod refusals;
+mod search;
 mod statics;
 
 use std::sync::Arc;
@@ -80,6 +81,7 @@ fn guarded(web: Web) -> Router<Web> {
         .route("/api/invites", get(accounts::list_invites).post(accounts::create_invite))
         .route("/api/invites/{id}", delete(accounts::revoke_invite))
         .route("/api/rooms/{name}/messages", get(history::messages))
+        .route("/api/search", get(search::search))
         .route("/api/accounts", get(accounts::list_accounts))
         .route("/api/accounts/disable", post(accounts::disable_account))
         .layer(header(CACHE_CONTROL, "no-store"))

@@ -14,6 +14,7 @@ mod registry;
 mod reports;
 mod resume;
 mod rooms;
+mod search;
 mod seats;
 mod session;
 
@@ -77,6 +78,7 @@ fn entries() -> Vec<&'static Entry> {
         reports::EVENTS,
         resume::EVENTS,
         rooms::EVENTS,
+        search::EVENTS,
     ]
     .into_iter()
     .flatten()

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::people::timestamp;
 use super::schema::messages;
 use super::statements::NextSeq;
-use super::{Column, Place, Reader, Tx};
+use super::{Column, Place, Reader, Tx, words};
 use crate::error::{Error, Result};
 use crate::types::{ClientId, Identity, Message, MessageId, MessageText, Room, RoomId, Timestamp, UserId, Username};
 
@@ -59,10 +59,12 @@ pub fn insert(tx: &mut Tx, room: &Room, new: NewMessage) -> Result<Message> {
     diesel::insert_into(messages::table)
         .values((messages::room_id.eq(room.id.get()), messages::seq.eq(seq), messages::body.eq(sealed)))
         .execute(tx.reader.connection)?;
+    words::add(tx, room, seq, body.m.as_str(), &author(&body))?;
     message(tx, room, seq, body)
 }
 
 /// A message and who wrote it.
+#[derive(Clone)]
 pub struct Written {
     pub message: Message,
     pub author: Identity,
@@ -87,6 +89,16 @@ pub fn last(reader: &mut Reader, room: &Room, limit: usize, hidden: &HashSet<Ide
     Ok(found.into_iter().rev().map(|written| written.message).collect())
 }
 
+/// The messages at these positions, as far as there are any, the newest first.
+pub fn at(reader: &mut Reader, room: &Room, seqs: &[i64]) -> Result<Vec<Written>> {
+    let rows: Vec<(i64, String)> = messages::table
+        .filter(messages::room_id.eq(room.id.get()).and(messages::seq.eq_any(seqs)))
+        .order(messages::seq.desc())
+        .select((messages::seq, messages::body))
+        .load(reader.connection)?;
+    open_all(reader, room, rows)
+}
+
 /// Messages before a position, the newest first.
 pub fn page(reader: &mut Reader, room: &Room, before: i64, limit: i64) -> Result<Vec<Written>> {
     let rows: Vec<(i64, String)> = messages::table
@@ -95,7 +107,7 @@ pub fn page(reader: &mut Reader, room: &Room, before: i64, limit: i64) -> Result
         .limit(limit)
         .select((messages::seq, messages::body))
         .load(reader.connection)?;
-    rows.into_iter().map(|(seq, sealed)| open(reader, room, seq, sealed)).collect()
+    open_all(reader, room, rows)
 }
 
 /// Messages after a position, the oldest first.
@@ -106,7 +118,7 @@ pub fn after(reader: &mut Reader, room: &Room, after: i64, limit: i64) -> Result
         .limit(limit)
         .select((messages::seq, messages::body))
         .load(reader.connection)?;
-    rows.into_iter().map(|(seq, sealed)| open(reader, room, seq, sealed)).collect()
+    open_all(reader, room, rows)
 }
 
 /// Where the message with this id would stand. Whether it does, [`get`] tells.
@@ -121,18 +133,28 @@ pub fn get(reader: &mut Reader, room: &Room, seq: i64) -> Result<Option<Written>
 }
 
 /// Whether the message was there to delete.
-pub fn delete(tx: &mut Tx, room: RoomId, seq: i64) -> Result<bool> {
-    let removed = diesel::delete(messages::table.find((room.get(), seq))).execute(tx.reader.connection)?;
+pub fn delete(tx: &mut Tx, room: &Room, written: &Written) -> Result<bool> {
+    let Written { message, author } = written;
+    let removed = diesel::delete(messages::table.find((room.id.get(), message.seq))).execute(tx.reader.connection)?;
+    words::remove(tx, room, message.seq, message.message.as_str(), author)?;
     Ok(removed > 0)
+}
+
+fn open_all(reader: &mut Reader, room: &Room, rows: Vec<(i64, String)>) -> Result<Vec<Written>> {
+    rows.into_iter().map(|(seq, sealed)| open(reader, room, seq, sealed)).collect()
 }
 
 fn open(reader: &mut Reader, room: &Room, seq: i64, sealed: String) -> Result<Written> {
     let body: Body = reader.open_json(place(room.id, &seq.to_be_bytes()), sealed)?;
-    let author = match body.a {
+    let author = author(&body);
+    Ok(Written { message: message(reader, room, seq, body)?, author })
+}
+
+fn author(body: &Body) -> Identity {
+    match body.a {
         true => Identity::Account(body.u),
         false => Identity::guest(&body.n),
-    };
-    Ok(Written { message: message(reader, room, seq, body)?, author })
+    }
 }
 
 fn message(reader: &mut Reader, room: &Room, seq: i64, body: Body) -> Result<Message> {

@@ -20,6 +20,7 @@ mod shared;
 pub mod state;
 mod statements;
 mod vault;
+pub mod words;
 mod writer;
 
 use std::sync::{Arc, Mutex};

@@ -12,7 +12,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use super::connection::{self, AnyConnection};
 use super::master_key::{KeyError, MasterKey};
 use super::vault::{KeyName, Purpose, StoredKey, Vault, opens_all};
-use super::{accounts, insert_key, rooms, state, stored_generations};
+use super::{accounts, insert_key, rooms, state, stored_generations, words};
 use crate::error::Error;
 use crate::types::{DatabaseUrl, KeySource, NameKey, RoomId, Timestamp};
 
@@ -184,6 +184,7 @@ fn first_rows(connection: &mut AnyConnection, vault: &Vault, now: Timestamp) -> 
             rooms::ensure_public(&mut tx, now)?;
             renew_keys(&mut tx)
         })
+        .and_then(|()| words::renew(connection, vault))
         .map_err(|error: Error| anyhow!("{error}"))
 }
 

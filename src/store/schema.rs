@@ -47,6 +47,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    words (room_id, word, seq) {
+        room_id -> BigInt,
+        word -> BigInt,
+        seq -> BigInt,
+    }
+}
+
+diesel::table! {
     accounts (user_id) {
         user_id -> Binary,
         key_blind -> Binary,

@@ -194,6 +194,25 @@ struct DataKey {
     secret: Zeroizing<[u8; 32]>,
     /// The derived Fernet keys: deriving costs more than sealing a short text.
     columns: RwLock<ColumnKeys>,
+    /// Keyed for the words of a room.
+    words: Hmac<Sha256>,
+}
+
+impl DataKey {
+    fn new(generation: i32, secret: Zeroizing<[u8; 32]>) -> Self {
+        let mut mac = hmac(&secret[..]);
+        mac.update(b"words");
+        let key: Zeroizing<[u8; 32]> = Zeroizing::new(mac.finalize().into_bytes().into());
+        let words = hmac(&key[..]);
+        Self { generation, secret, columns: RwLock::default(), words }
+    }
+
+    fn word(&self, label: &str) -> i64 {
+        let mut mac = self.words.clone();
+        mac.update(label.as_bytes());
+        let hash = mac.finalize().into_bytes();
+        i64::from_be_bytes(hash[..8].try_into().expect("eight bytes"))
+    }
 }
 
 /// All generations of one data key, newest first.
@@ -273,6 +292,23 @@ impl Vault {
         Ok(Blind(mac.finalize().into_bytes().into()))
     }
 
+    /// The hashes of words in a room under its newest key. 64 bits: a hash that two words share leads to messages that do
+    /// not have the word, and whoever looks there notices.
+    pub(in crate::store) fn words<'a>(
+        &self,
+        room: RoomId,
+        labels: impl Iterator<Item = &'a str>,
+    ) -> anyhow::Result<Vec<i64>> {
+        let generations = self.generations(KeyName::messages_of(room))?;
+        Ok(labels.map(|label| generations[0].word(label)).collect())
+    }
+
+    /// The hashes of one word in a room, under each of its keys.
+    pub(in crate::store) fn word(&self, room: RoomId, label: &str) -> anyhow::Result<Vec<i64>> {
+        let generations = self.generations(KeyName::messages_of(room))?;
+        Ok(generations.iter().map(|key| key.word(label)).collect())
+    }
+
     /// The public id of the message at `seq` in `room`: a permutation keyed by a data key, so that no index from ids to
     /// rows is needed and an id tells neither room nor position. It has the form of a version 4 UUID: AES is applied until
     /// it comes out in that form (cycle walking; Black and Rogaway, "Ciphers with Arbitrary Finite Domains", 2002).
@@ -350,7 +386,7 @@ fn open_data_key(master: &MasterKey, stored: &StoredKey) -> anyhow::Result<DataK
     let label = key_label(stored.name, stored.generation);
     let secret = plain.strip_prefix(label.as_bytes()).ok_or_else(fail)?;
     let secret = Zeroizing::new(<[u8; 32]>::try_from(secret).map_err(|_| fail())?);
-    Ok(DataKey { generation: stored.generation, secret, columns: RwLock::default() })
+    Ok(DataKey::new(stored.generation, secret))
 }
 
 /// What a data key carries inside, so that it cannot be passed off as another one.

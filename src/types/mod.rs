@@ -3,18 +3,22 @@
 mod database;
 mod ids;
 mod people;
+mod query;
 mod random;
 mod rate;
 mod text;
 mod token;
+mod words;
 
 pub use database::{DatabaseUrl, KeySource};
 pub use ids::{ConnId, InviteId, MessageId, ReportId, RoomId, SessionId, TicketId, UserId};
 pub use people::{Actor, Identity, NameKey, Network, Role, RoomRole, TicketKey, User};
+pub use query::{Query, Term};
 pub use random::{random_bytes, random_uuid};
 pub use rate::Rate;
 pub use text::{ClientId, MessageText, NewPassword, Password, PublicKey, Reason, RoomName, Username, falsy_as_none};
 pub use token::Token;
+pub use words::words;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};

@@ -14,6 +14,7 @@ mod moderation;
 mod pages;
 mod resume;
 mod rights;
+mod search;
 mod server;
 mod start;
 mod storage;

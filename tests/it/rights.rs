@@ -58,6 +58,7 @@ const EVENTS: &[(&str, &str, &str)] = &[
 const IN_GROUP: &[(&str, &str, &str)] = &[
     ("mute_room", r#"{"room":"g"}"#, "ReadRoom"),
     ("get_history", r#"{"room":"g"}"#, "ReadRoom"),
+    ("search_messages", r#"{"query":"x in:g"}"#, "ReadRoom"),
     ("send_group_message", r#"{"group_name":"g","message":"x"}"#, "Post"),
     ("report_message", r#"{"id":"{id}"}"#, "Report"),
     ("set_slow_mode", r#"{"room":"g","seconds":0}"#, "SetSlowMode"),

@@ -110,6 +110,27 @@ impl Server {
         !self.settings.iter().any(|(name, _)| name == "DATABASE_URL")
     }
 
+    /// How many rows a table has.
+    pub fn count(&self, table: &str) -> i64 {
+        use diesel::prelude::*;
+
+        #[derive(QueryableByName)]
+        struct Count {
+            #[diesel(sql_type = diesel::sql_types::BigInt)]
+            rows: i64,
+        }
+
+        let query = diesel::sql_query(format!("SELECT count(*) AS rows FROM {table}"));
+        let count: Count = match self.settings.iter().find(|(name, _)| name == "DATABASE_URL") {
+            Some((_, url)) => query.get_result(&mut PgConnection::establish(url).unwrap()).unwrap(),
+            None => {
+                let file = self.folder.path().join("chat_app.db");
+                query.get_result(&mut SqliteConnection::establish(file.to_str().unwrap()).unwrap()).unwrap()
+            }
+        };
+        count.rows
+    }
+
     fn into_parts(mut self) -> Parts {
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
         Parts { folder, settings: std::mem::take(&mut self.settings) }
