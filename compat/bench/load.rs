@@ -383,6 +383,24 @@ fn group_of(sender: u64, rooms: u64) -> String {
     format!("bench{}", sender % rooms)
 }
 
+/// A made-up word; some are frequent and most are rare, as in a language (Zipf's law: the n-th most frequent one of 50,000
+/// has a share of about 1/n).
+fn word(seed: &mut u64) -> String {
+    const SYLLABLES: [&str; 16] =
+        ["an", "be", "co", "da", "er", "fi", "go", "ha", "in", "ka", "lo", "me", "nu", "or", "pe", "ti"];
+    const WORDS: f64 = 50_000.0;
+
+    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    let share = (*seed >> 11) as f64 / (1u64 << 53) as f64;
+    let mut rank = WORDS.powf(share) as usize;
+    let mut word = String::new();
+    while rank > 0 {
+        word.push_str(SYLLABLES[rank % 16]);
+        rank /= 16;
+    }
+    word
+}
+
 /// What all clients count together.
 struct Tally {
     born: Instant,
@@ -414,9 +432,16 @@ impl Default for Tally {
 }
 
 impl Tally {
-    /// A message that says who sent it, as which of his, and when.
+    /// A message that says who sent it, as which of his, and when; then words up to its length.
     fn text(&self, sender: u64, number: u64, length: usize) -> String {
-        format!("{:x<length$}", format!("bench {sender} {number} {} ", self.born.elapsed().as_micros()))
+        let mut text = format!("bench {sender} {number} {}", self.born.elapsed().as_micros());
+        let mut seed = (sender << 40) + number;
+        while text.len() < length {
+            text.push(' ');
+            text.push_str(&word(&mut seed));
+        }
+        text.truncate(length);
+        text
     }
 
     /// Counts a delivery; anything else that a member hears is ignored, except an `error`.

@@ -195,7 +195,6 @@ impl Lookup {
         }
         let by: Vec<_> = from.iter().map(Mark::By).collect();
         sets.require(reader, &room, &by)?;
-        sets.sort(reader, &room)?;
         let mut lookup = Self { room, sets, before, found: VecDeque::new(), at_end: false };
         if let Some(time) = query.before {
             lookup.before = lookup.before.min(position_at(reader, &lookup.room, time)?);
@@ -213,7 +212,7 @@ impl Lookup {
     ) -> Result<()> {
         while self.found.is_empty() && !self.at_end && *left_to_read > 0 {
             let count = READ_TOGETHER.min(*left_to_read);
-            let read = words::candidates(reader, &self.room, &self.sets, self.before, count as i64)?;
+            let read = words::candidates(reader, &self.room, &mut self.sets, self.before, count)?;
             *left_to_read -= read.len();
             let Some(oldest) = read.last() else {
                 self.at_end = true;

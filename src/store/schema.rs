@@ -47,10 +47,19 @@ diesel::table! {
 }
 
 diesel::table! {
-    words (room_id, word, seq) {
+    recent_words (room_id, seq) {
         room_id -> BigInt,
-        word -> BigInt,
         seq -> BigInt,
+        words -> Binary,
+    }
+}
+
+diesel::table! {
+    word_blocks (room_id, block, first) {
+        room_id -> BigInt,
+        block -> BigInt,
+        first -> BigInt,
+        entries -> Binary,
     }
 }
 

@@ -3,12 +3,12 @@
 
 use diesel::connection::Connection;
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, QueryFragment};
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Binary, Integer, Text};
 
 use super::connection::AnyConnection;
 
-pub type Backend = <AnyConnection as Connection>::Backend;
+type Backend = <AnyConnection as Connection>::Backend;
 
 /// Encloses one write of a transaction.
 pub enum Savepoint {
@@ -20,15 +20,14 @@ pub enum Savepoint {
 /// Kept prepared under their SQL, not under their type: a type may stand for several statements.
 macro_rules! statement {
     ($type:ty) => {
-        impl diesel::query_builder::QueryId for $type {
+        impl QueryId for $type {
             type QueryId = ();
             const HAS_STATIC_QUERY_ID: bool = false;
         }
 
-        impl diesel::RunQueryDsl<crate::store::connection::AnyConnection> for $type {}
+        impl RunQueryDsl<AnyConnection> for $type {}
     };
 }
-pub(super) use statement;
 
 statement!(Savepoint);
 statement!(CountMessages<'_>);

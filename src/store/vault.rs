@@ -207,11 +207,11 @@ impl DataKey {
         Self { generation, secret, columns: RwLock::default(), words }
     }
 
-    fn word(&self, label: &str) -> i64 {
+    fn word(&self, label: &str) -> u32 {
         let mut mac = self.words.clone();
         mac.update(label.as_bytes());
         let hash = mac.finalize().into_bytes();
-        i64::from_be_bytes(hash[..8].try_into().expect("eight bytes"))
+        u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
     }
 }
 
@@ -292,19 +292,19 @@ impl Vault {
         Ok(Blind(mac.finalize().into_bytes().into()))
     }
 
-    /// The hashes of words in a room under its newest key. 64 bits: a hash that two words share leads to messages that do
+    /// The hashes of words in a room under its newest key. 32 bits: a hash that two words share leads to messages that do
     /// not have the word, and whoever looks there notices.
     pub(in crate::store) fn words<'a>(
         &self,
         room: RoomId,
         labels: impl Iterator<Item = &'a str>,
-    ) -> anyhow::Result<Vec<i64>> {
+    ) -> anyhow::Result<Vec<u32>> {
         let generations = self.generations(KeyName::messages_of(room))?;
         Ok(labels.map(|label| generations[0].word(label)).collect())
     }
 
     /// The hashes of one word in a room, under each of its keys.
-    pub(in crate::store) fn word(&self, room: RoomId, label: &str) -> anyhow::Result<Vec<i64>> {
+    pub(in crate::store) fn word(&self, room: RoomId, label: &str) -> anyhow::Result<Vec<u32>> {
         let generations = self.generations(KeyName::messages_of(room))?;
         Ok(generations.iter().map(|key| key.word(label)).collect())
     }

@@ -2,25 +2,27 @@
 //!
 //! A word is found by the hash of all of it; the beginning of one by the hash of its first three or five characters, and
 //! the messages found then tell. Hashes are short: whoever looks one up reads the messages that it leads to.
+//!
+//! A room's newest messages have a row of hashes each. As soon as a block of messages is full, its hashes are sorted into
+//! pieces: a row for each word and message would be written to all corners of the file, at each message.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, QueryFragment};
-use diesel::sql_types::{BigInt, Text};
 use serde::{Deserialize, Serialize};
 
 use super::connection::AnyConnection;
-use super::schema::{rooms, words};
-use super::statements::{Backend, statement};
+use super::schema::{recent_words, rooms, word_blocks};
 use super::{KeyName, Reader, Tx, messages, state};
 use crate::error::{Error, Result};
-use crate::types::{self, Identity, NameKey, Room};
+use crate::types::{self, Identity, NameKey, Room, RoomId};
 
 /// Beginnings of words that have a hash of their own, in characters.
 const BEGINNINGS: [usize; 2] = [5, 3];
-/// The more frequent of two sets is not counted further than that.
-const ENOUGH: i64 = 1_000;
+/// Messages of a block.
+const BLOCK: i64 = 1_024;
+/// Entries of a piece of a block; more where one hash has more.
+const PIECE: usize = 128;
 /// Messages that are indexed in one transaction, when all of the index is made anew.
 const BATCH: i64 = 1_000;
 
@@ -66,153 +68,243 @@ pub(super) fn add(tx: &mut Tx, room: &Room, seq: i64, text: &str, author: &Ident
     tx.load_key(KeyName::messages_of(room.id))?;
     let labels = labels(text, author);
     let hashes = tx.vault.words(room.id, labels.iter().map(String::as_str)).map_err(Error::Internal)?;
-    change(tx, true, room, seq, &hashes)
-}
-
-pub(super) fn remove(tx: &mut Tx, room: &Room, seq: i64, text: &str, author: &Identity) -> Result<()> {
-    let mut hashes = Vec::new();
-    for label in labels(text, author) {
-        hashes.extend(tx.hashes(room, &label)?);
+    if (seq - 1) % BLOCK == 0 {
+        sort_in(tx, room.id, seq)?;
     }
-    change(tx, false, room, seq, &hashes)
-}
-
-fn change(tx: &mut Tx, add: bool, room: &Room, seq: i64, hashes: &[i64]) -> Result<()> {
-    let is_postgres = matches!(tx.reader.connection, AnyConnection::Postgres(_));
-    let hashes = serde_json::to_string(hashes).map_err(Error::internal)?;
-    Change { is_postgres, add, room: room.id.get(), seq, hashes }.execute(tx.reader.connection)?;
+    diesel::insert_into(recent_words::table)
+        .values((
+            recent_words::room_id.eq(room.id.get()),
+            recent_words::seq.eq(seq),
+            recent_words::words.eq(pack_hashes(hashes)),
+        ))
+        .execute(tx.reader.connection)?;
     Ok(())
 }
 
-/// Sets of hashes: a message that is found has one of each.
-#[derive(Clone, Debug, Default)]
-pub struct Sets(Vec<Vec<i64>>);
+pub(super) fn remove(tx: &mut Tx, room: &Room, seq: i64, text: &str, author: &Identity) -> Result<()> {
+    let recent = diesel::delete(recent_words::table.find((room.id.get(), seq))).execute(tx.reader.connection)?;
+    if recent > 0 {
+        return Ok(());
+    }
+    let (block, place) = place_of(seq);
+    for label in labels(text, author) {
+        for hash in tx.hashes(room, &label)? {
+            let Some((first, mut entries)) = piece(tx, room.id, block, hash)? else { continue };
+            entries.retain(|entry| *entry != (hash, place));
+            let row = word_blocks::table.find((room.id.get(), block, first));
+            match entries.is_empty() {
+                true => diesel::delete(row).execute(tx.reader.connection)?,
+                false => diesel::update(row)
+                    .set(word_blocks::entries.eq(pack_entries(&entries)))
+                    .execute(tx.reader.connection)?,
+            };
+        }
+    }
+    Ok(())
+}
+
+/// Sorts the messages before `seq` into their blocks.
+fn sort_in(tx: &mut Tx, room: RoomId, seq: i64) -> Result<()> {
+    let ready = recent_words::table.filter(recent_words::room_id.eq(room.get()).and(recent_words::seq.lt(seq)));
+    let rows: Vec<(i64, Vec<u8>)> =
+        ready.select((recent_words::seq, recent_words::words)).load(tx.reader.connection)?;
+    let mut blocks: BTreeMap<i64, Vec<Entry>> = BTreeMap::new();
+    for (seq, words) in rows {
+        let (block, place) = place_of(seq);
+        blocks.entry(block).or_default().extend(hashes(&words).map(|hash| (hash, place)));
+    }
+    for (block, mut entries) in blocks {
+        entries.sort_unstable();
+        for piece in pieces(&entries) {
+            diesel::insert_into(word_blocks::table)
+                .values((
+                    word_blocks::room_id.eq(room.get()),
+                    word_blocks::block.eq(block),
+                    word_blocks::first.eq(i64::from(piece[0].0)),
+                    word_blocks::entries.eq(pack_entries(piece)),
+                ))
+                .execute(tx.reader.connection)?;
+        }
+    }
+    diesel::delete(ready).execute(tx.reader.connection)?;
+    Ok(())
+}
+
+/// A hash, and the place of a message in its block.
+type Entry = (u32, u16);
+
+fn place_of(seq: i64) -> (i64, u16) {
+    ((seq - 1) / BLOCK, ((seq - 1) % BLOCK) as u16)
+}
+
+/// Pieces of sorted entries; all of one hash are in one piece.
+fn pieces(mut entries: &[Entry]) -> Vec<&[Entry]> {
+    let mut pieces = Vec::with_capacity(entries.len() / PIECE + 1);
+    while !entries.is_empty() {
+        let mut end = entries.len().min(PIECE);
+        while end < entries.len() && entries[end].0 == entries[end - 1].0 {
+            end += 1;
+        }
+        let (piece, rest) = entries.split_at(end);
+        pieces.push(piece);
+        entries = rest;
+    }
+    pieces
+}
+
+fn pack_hashes(mut hashes: Vec<u32>) -> Vec<u8> {
+    hashes.sort_unstable();
+    hashes.into_iter().flat_map(u32::to_be_bytes).collect()
+}
+
+fn hashes(packed: &[u8]) -> impl Iterator<Item = u32> {
+    packed.as_chunks::<4>().0.iter().map(|hash| u32::from_be_bytes(*hash))
+}
+
+fn pack_entries(entries: &[Entry]) -> Vec<u8> {
+    let mut packed = Vec::with_capacity(entries.len() * 6);
+    for (hash, place) in entries {
+        packed.extend(hash.to_be_bytes());
+        packed.extend(place.to_be_bytes());
+    }
+    packed
+}
+
+fn entries(packed: &[u8]) -> impl Iterator<Item = Entry> {
+    packed.as_chunks::<6>().0.iter().map(|[a, b, c, d, e, f]| {
+        (u32::from_be_bytes([*a, *b, *c, *d]), u16::from_be_bytes([*e, *f]))
+    })
+}
+
+/// The piece of a block that a hash would be in, and where that begins.
+fn piece(reader: &mut Reader, room: RoomId, block: i64, hash: u32) -> Result<Option<(i64, Vec<Entry>)>> {
+    let row: Option<(i64, Vec<u8>)> = word_blocks::table
+        .filter(word_blocks::room_id.eq(room.get()).and(word_blocks::block.eq(block)))
+        .filter(word_blocks::first.le(i64::from(hash)))
+        .order(word_blocks::first.desc())
+        .select((word_blocks::first, word_blocks::entries))
+        .first(reader.connection)
+        .optional()?;
+    Ok(row.map(|(first, packed)| (first, entries(&packed).collect())))
+}
 
 impl Reader<'_> {
     /// The hashes of a label: one for each generation of the room's key.
-    fn hashes(&mut self, room: &Room, label: &str) -> Result<Vec<i64>> {
+    fn hashes(&mut self, room: &Room, label: &str) -> Result<Vec<u32>> {
         self.load_key(KeyName::messages_of(room.id))?;
         self.vault.word(room.id, label).map_err(Error::Internal)
     }
 }
 
+/// Sets of hashes: a message that is found has one of each.
+#[derive(Clone, Debug, Default)]
+pub struct Sets(Vec<Set>);
+
+#[derive(Clone, Debug)]
+struct Set {
+    hashes: Vec<u32>,
+    /// Messages that have been found by it.
+    found: u32,
+}
+
 impl Sets {
     /// A message must have one of these marks besides. Marks that have no hash narrow nothing down.
     pub fn require(&mut self, reader: &mut Reader, room: &Room, any: &[Mark<'_>]) -> Result<()> {
-        let mut set = Vec::new();
+        let mut hashes = Vec::new();
         for label in any.iter().filter_map(Mark::label) {
-            set.extend(reader.hashes(room, &label)?);
+            hashes.extend(reader.hashes(room, &label)?);
         }
-        if !set.is_empty() && !self.0.contains(&set) {
-            self.0.push(set);
+        if !hashes.is_empty() && !self.0.iter().any(|set| set.hashes == hashes) {
+            self.0.push(Set { hashes, found: 0 });
         }
         Ok(())
     }
 
-    /// The rarest first, since it leads.
-    pub fn sort(&mut self, reader: &mut Reader, room: &Room) -> Result<()> {
-        if self.0.len() < 2 {
-            return Ok(());
+    fn are_in(&self, packed: &[u8]) -> bool {
+        let found: BTreeSet<u32> = hashes(packed).collect();
+        self.0.iter().all(|set| set.hashes.iter().any(|hash| found.contains(hash)))
+    }
+
+    /// Where in a block they are found.
+    fn find_in(&mut self, reader: &mut Reader, room: RoomId, block: i64) -> Result<Places> {
+        let mut all = Places::full();
+        // The rarest first: it makes most of the others unnecessary.
+        self.0.sort_by_key(|set| set.found);
+        for set in &mut self.0 {
+            let mut places = Places::default();
+            for hash in &set.hashes {
+                for (found, place) in piece(reader, room, block, *hash)?.map(|(_, entries)| entries).unwrap_or_default() {
+                    if found == *hash {
+                        places.add(place);
+                    }
+                }
+            }
+            set.found += places.count();
+            all.keep(&places);
+            if all.count() == 0 {
+                break;
+            }
         }
-        let mut counted = Vec::with_capacity(self.0.len());
-        for set in self.0.drain(..) {
-            let found = words::table
-                .filter(words::room_id.eq(room.id.get()).and(words::word.eq_any(set.clone())))
-                .select(words::seq)
-                .limit(ENOUGH)
-                .load::<i64>(reader.connection)?;
-            counted.push((found.len(), set));
-        }
-        counted.sort_by_key(|(count, _)| *count);
-        self.0.extend(counted.into_iter().map(|(_, set)| set));
-        Ok(())
+        Ok(all)
     }
 }
 
-/// Messages before a position that may be what is looked for, the newest first; all of them where nothing narrows it down.
+/// Places in a block, a bit each.
+#[derive(Default)]
+struct Places([u64; BLOCK as usize / 64]);
+
+impl Places {
+    fn full() -> Self {
+        Self([u64::MAX; BLOCK as usize / 64])
+    }
+
+    fn add(&mut self, place: u16) {
+        self.0[usize::from(place / 64)] |= 1 << (place % 64);
+    }
+
+    fn has(&self, place: u16) -> bool {
+        self.0[usize::from(place / 64)] & (1 << (place % 64)) != 0
+    }
+
+    fn keep(&mut self, others: &Self) {
+        self.0.iter_mut().zip(others.0).for_each(|(own, other)| *own &= other);
+    }
+
+    fn count(&self) -> u32 {
+        self.0.iter().map(|bits| bits.count_ones()).sum()
+    }
+}
+
+/// Messages before a position that may be what is looked for, the newest first; all of them where nothing narrows it
+/// down. Fewer than `limit`: there are no more.
 pub fn candidates(
     reader: &mut Reader,
     room: &Room,
-    sets: &Sets,
+    sets: &mut Sets,
     before: i64,
-    limit: i64,
+    limit: usize,
 ) -> Result<Vec<messages::Written>> {
     if sets.0.is_empty() {
-        return messages::page(reader, room, before, limit);
+        return messages::page(reader, room, before, limit as i64);
     }
-    let mut seqs: Vec<i64> =
-        Candidates { room: room.id.get(), sets: &sets.0, before, limit }.load(reader.connection)?;
-    seqs.dedup();
+    let recent: Vec<(i64, Vec<u8>)> = recent_words::table
+        .filter(recent_words::room_id.eq(room.id.get()).and(recent_words::seq.lt(before)))
+        .order(recent_words::seq.desc())
+        .select((recent_words::seq, recent_words::words))
+        .load(reader.connection)?;
+    let mut blocks = match recent.last() {
+        Some((seq, _)) => place_of(*seq).0,
+        None => place_of(before.min(super::rooms::last_seq(reader, room.id)? + 1) + BLOCK - 1).0,
+    };
+    let mut seqs: Vec<i64> = recent.into_iter().filter(|(_, words)| sets.are_in(words)).map(|(seq, _)| seq).collect();
+    while seqs.len() < limit && blocks > 0 {
+        blocks -= 1;
+        let places = sets.find_in(reader, room.id, blocks)?;
+        let found = (0..BLOCK as u16).rev().filter(|place| places.has(*place));
+        seqs.extend(found.map(|place| blocks * BLOCK + i64::from(place) + 1).filter(|seq| *seq < before));
+    }
+    seqs.truncate(limit);
     messages::at(reader, room, &seqs)
-}
-
-/// Adds or removes all rows of a message at once: `hashes` is a JSON array.
-struct Change {
-    is_postgres: bool,
-    add: bool,
-    room: i64,
-    seq: i64,
-    hashes: String,
-}
-
-statement!(Change);
-
-impl QueryFragment<Backend> for Change {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
-        out.push_sql(match self.add {
-            true => "INSERT INTO words (room_id, seq, word) SELECT ",
-            false => "DELETE FROM words WHERE room_id = ",
-        });
-        out.push_bind_param::<BigInt, _>(&self.room)?;
-        out.push_sql(if self.add { ", " } else { " AND seq = " });
-        out.push_bind_param::<BigInt, _>(&self.seq)?;
-        out.push_sql(match self.add {
-            true => ", CAST(value AS BIGINT) FROM ",
-            false => " AND word IN (SELECT CAST(value AS BIGINT) FROM ",
-        });
-        out.push_sql(if self.is_postgres { "json_array_elements_text(CAST(" } else { "json_each(" });
-        out.push_bind_param::<Text, _>(&self.hashes)?;
-        out.push_sql(if self.is_postgres { " AS json))" } else { ")" });
-        out.push_sql(if self.add { " WHERE true ON CONFLICT DO NOTHING" } else { ")" });
-        Ok(())
-    }
-}
-
-/// Positions that have a hash of each set, the newest first.
-struct Candidates<'a> {
-    room: i64,
-    sets: &'a [Vec<i64>],
-    before: i64,
-    limit: i64,
-}
-
-statement!(Candidates<'_>);
-
-impl QueryFragment<Backend> for Candidates<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
-        out.push_sql("SELECT w.seq FROM words w WHERE w.room_id = ");
-        out.push_bind_param::<BigInt, _>(&self.room)?;
-        out.push_sql(" AND w.seq < ");
-        out.push_bind_param::<BigInt, _>(&self.before)?;
-        for (place, set) in self.sets.iter().enumerate() {
-            out.push_sql(match place {
-                0 => " AND w.word",
-                _ => " AND EXISTS (SELECT 1 FROM words o WHERE o.room_id = w.room_id AND o.seq = w.seq AND o.word",
-            });
-            out.push_sql(" IN (");
-            for (place, hash) in set.iter().enumerate() {
-                out.push_sql(if place == 0 { "" } else { ", " });
-                out.push_bind_param::<BigInt, _>(hash)?;
-            }
-            out.push_sql(if place == 0 { ")" } else { "))" });
-        }
-        out.push_sql(" ORDER BY w.seq DESC LIMIT ");
-        out.push_bind_param::<BigInt, _>(&self.limit)
-    }
-}
-
-impl diesel::query_builder::Query for Candidates<'_> {
-    type SqlType = BigInt;
 }
 
 /// How far the index of this version is made.
@@ -237,7 +329,8 @@ pub(super) fn renew(connection: &mut AnyConnection, vault: &super::Vault) -> Res
             let known: Option<Progress> = state::get(&mut tx, INDEX)?;
             let mut progress = known.unwrap_or_default();
             if progress.version != VERSION {
-                diesel::delete(words::table).execute(tx.reader.connection)?;
+                diesel::delete(recent_words::table).execute(tx.reader.connection)?;
+                diesel::delete(word_blocks::table).execute(tx.reader.connection)?;
                 state::touch(&mut tx, INDEX)?;
                 progress = Progress { version: VERSION, at: Some((0, 0)) };
             }
@@ -269,6 +362,7 @@ fn renew_some(tx: &mut Tx, (room, seq): (i64, i64)) -> Result<(usize, Option<(i6
             add(tx, &found, written.message.seq, written.message.message.as_str(), &written.author)?;
         }
         if let Some(last) = written.last() {
+            sort_in(tx, found.id, place_of(last.message.seq).0 * BLOCK + 1)?;
             return Ok((written.len(), Some((id, last.message.seq))));
         }
     }

@@ -110,25 +110,25 @@ impl Server {
         !self.settings.iter().any(|(name, _)| name == "DATABASE_URL")
     }
 
-    /// How many rows a table has.
-    pub fn count(&self, table: &str) -> i64 {
+    /// How many bytes a column has in all.
+    pub fn size(&self, table: &str, column: &str) -> i64 {
         use diesel::prelude::*;
 
         #[derive(QueryableByName)]
-        struct Count {
+        struct Size {
             #[diesel(sql_type = diesel::sql_types::BigInt)]
-            rows: i64,
+            bytes: i64,
         }
 
-        let query = diesel::sql_query(format!("SELECT count(*) AS rows FROM {table}"));
-        let count: Count = match self.settings.iter().find(|(name, _)| name == "DATABASE_URL") {
+        let query = diesel::sql_query(format!("SELECT coalesce(sum(length({column})), 0) AS bytes FROM {table}"));
+        let size: Size = match self.settings.iter().find(|(name, _)| name == "DATABASE_URL") {
             Some((_, url)) => query.get_result(&mut PgConnection::establish(url).unwrap()).unwrap(),
             None => {
                 let file = self.folder.path().join("chat_app.db");
                 query.get_result(&mut SqliteConnection::establish(file.to_str().unwrap()).unwrap()).unwrap()
             }
         };
-        count.rows
+        size.bytes
     }
 
     fn into_parts(mut self) -> Parts {

@@ -1,1 +1,2 @@
-DROP TABLE words;
+DROP TABLE word_blocks;
+DROP TABLE recent_words;
