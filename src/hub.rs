@@ -74,6 +74,8 @@ pub enum Publication {
         mark: Option<Mark>,
         event: &'static str,
         payload: Box<RawValue>,
+        /// Who blocked this person gets this payload instead.
+        instead: Option<(Identity, Box<RawValue>)>,
     },
     /// From here on the connection hears the room, whose newest message has this position.
     Join {
@@ -117,19 +119,40 @@ impl Publication {
 
     /// To all of `to` but that one connection.
     pub fn emit_except<E: Outbound>(to: Audience, except: Option<ConnId>, event: &E) -> Self {
-        Self::Emit { to, except, author: None, mark: None, event: E::NAME, payload: encode(event) }
+        Self::Emit { to, except, author: None, mark: None, event: E::NAME, payload: encode(event), instead: None }
     }
 
     /// A message to all of its room who have not blocked the author.
     pub fn message<E: Outbound>(author: Identity, mark: Mark, event: &E) -> Self {
-        let (to, author, mark) = (Audience::Room(mark.room), Some(author), Some(mark));
-        Self::Emit { to, except: None, author, mark, event: E::NAME, payload: encode(event) }
+        Self::emit(Audience::Room(mark.room), event).by(author).marked(mark)
     }
 
     /// A message that a connection has missed.
     pub fn missed<E: Outbound>(conn: ConnId, mark: Mark, event: &E) -> Self {
-        let (to, mark) = (Audience::Conn(conn), Some(mark));
-        Self::Emit { to, except: None, author: None, mark, event: E::NAME, payload: encode(event) }
+        Self::emit(Audience::Conn(conn), event).marked(mark)
+    }
+
+    /// Not to those who have blocked this person.
+    pub fn by(mut self, person: Identity) -> Self {
+        if let Self::Emit { author, .. } = &mut self {
+            *author = Some(person);
+        }
+        self
+    }
+
+    /// To those who have blocked this person, another event of the same name.
+    pub fn instead<E: Outbound>(mut self, person: Identity, event: &E) -> Self {
+        if let Self::Emit { instead, .. } = &mut self {
+            *instead = Some((person, encode(event)));
+        }
+        self
+    }
+
+    fn marked(mut self, place: Mark) -> Self {
+        if let Self::Emit { mark, .. } = &mut self {
+            *mark = Some(place);
+        }
+        self
     }
 }
 

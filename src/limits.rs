@@ -19,6 +19,9 @@ const CROWD: u32 = 10;
 /// Groups that one may join, and pages that one may read, in the time of one message.
 const PASSAGES: u32 = 4;
 
+/// From one time that somebody is told to be writing to the next.
+const TYPING: Duration = Duration::from_secs(3);
+
 /// Devices of one account that may guess at the same time as if each were alone.
 const DEVICES: u32 = 4;
 
@@ -30,6 +33,7 @@ enum Act {
     Passage,
     Reading,
     SlowMode(RoomId),
+    Typing(RoomId),
     LoginFailure,
     RoomPassword,
     Registration,
@@ -147,6 +151,12 @@ impl Limits {
         take(&self.buckets, Act::SlowMode(room), whose.map(|whose| (whose, rate)).collect()).map(drop)
     }
 
+    /// Whether it is to be told that somebody is writing. No setting turns it off.
+    pub fn typing(&self, room: RoomId, person: UserId) -> bool {
+        let rate = Rate { interval: TYPING, burst: 1 };
+        take(&self.buckets, Act::Typing(room), vec![(Whose::Person(person), rate)]).is_ok()
+    }
+
     fn take(&self, act: Act, whose: impl FnOnce(&Rates) -> Vec<(Whose, Rate)>) -> Result<Taken> {
         let wanted = self.rates.as_ref().map(whose).unwrap_or_default();
         take(&self.buckets, act, wanted)
@@ -218,6 +228,7 @@ impl Act {
             Self::Passage => "passage",
             Self::Reading => "reading",
             Self::SlowMode(_) => "slow_mode",
+            Self::Typing(_) => "typing",
             Self::LoginFailure => "login",
             Self::RoomPassword => "room_password",
             Self::Registration => "registration",

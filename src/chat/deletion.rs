@@ -3,13 +3,13 @@
 use serde::Serialize;
 
 use super::audit;
-use super::facts::Facts;
-use super::policy::{self, Action, InRoom, Standing};
+use super::facts::{Facts, FoundMessage, find_message, lane_of};
+use super::policy::{self, Action};
 use crate::app::App;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::hub::{Audience, Outbound, Publication};
 use crate::store::messages::Written;
-use crate::store::{Lane, Reader, Tx, messages, rooms};
+use crate::store::{Reader, Tx, messages, rooms};
 use crate::types::{Actor, Identity, MessageId, Reason, Room, RoomName};
 
 /// Messages that one write deletes, and one read looks at.
@@ -43,37 +43,6 @@ pub async fn delete_message(app: &App, actor: &Actor, id: MessageId, reason: Rea
             delete(tx, &room, &written)
         })
         .await
-}
-
-/// The lane of the message's room. Which messages there are, [`find_message`] tells.
-async fn lane_of(app: &App, id: MessageId) -> Result<Lane> {
-    let room = app.db.read(move |reader| match messages::place_of(reader, id)? {
-        Some((room, _)) => rooms::by_id(reader, room),
-        None => Ok(None),
-    });
-    Ok(room.await?.map_or(Lane::People, |room| rooms::lane(&room.name)))
-}
-
-/// A message, where it stands, and what holds for the actor there.
-pub(super) struct FoundMessage {
-    pub room: Room,
-    pub written: Written,
-    pub standing: Standing,
-    pub there: InRoom,
-}
-
-/// A message that the actor may read or moderate. To anybody else there is none, whatever id they try.
-pub(super) fn find_message(facts: Facts, reader: &mut Reader, actor: &Actor, id: MessageId) -> Result<FoundMessage> {
-    let none = || Error::NotFound("There is no such message.".into());
-    let (room, seq) = messages::place_of(reader, id)?.ok_or_else(none)?;
-    let room = rooms::by_id(reader, room)?.ok_or_else(none)?;
-    let (standing, there) = facts.in_room(reader, actor, &room)?;
-    let may = |action| policy::in_room(action, standing, there).is_ok();
-    if !may(Action::ReadRoom) && !may(Action::DeleteAnyMessage) {
-        return Err(none());
-    }
-    let written = messages::get(reader, &room, seq)?.ok_or_else(none)?;
-    Ok(FoundMessage { room, written, standing, there })
 }
 
 fn delete(tx: &mut Tx, room: &Room, written: &Written) -> Result<()> {

@@ -4,11 +4,12 @@ use std::collections::HashSet;
 
 use uuid::Uuid;
 
-use super::policy::{InRoom, Standing};
+use super::policy::{self, Action, InRoom, Standing};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::store::{Reader, accounts, moderation, people, rooms, sessions};
-use crate::types::{Actor, Identity, NameKey, Role, Room, RoomId, RoomName, Timestamp, UserId, Username};
+use crate::store::messages::Written;
+use crate::store::{Lane, Reader, accounts, messages, moderation, people, rooms, sessions};
+use crate::types::{Actor, Identity, MessageId, NameKey, Role, Room, RoomId, RoomName, Timestamp, UserId, Username};
 
 /// The moment of an act, and the settings that decide with it.
 #[derive(Clone, Copy)]
@@ -136,4 +137,35 @@ pub fn any_room(reader: &mut Reader, name: &RoomName) -> Result<Room> {
 /// Those whom a person has blocked.
 pub fn hidden_from(reader: &mut Reader, user: UserId) -> Result<HashSet<Identity>> {
     Ok(people::blocks(reader, user)?.iter().map(people::Block::identity).collect())
+}
+
+/// The lane of the message's room. Which messages there are, [`find_message`] tells.
+pub async fn lane_of(app: &App, id: MessageId) -> Result<Lane> {
+    let room = app.db.read(move |reader| match messages::place_of(reader, id)? {
+        Some((room, _)) => rooms::by_id(reader, room),
+        None => Ok(None),
+    });
+    Ok(room.await?.map_or(Lane::People, |room| rooms::lane(&room.name)))
+}
+
+/// A message, where it stands, and what holds for the actor there.
+pub struct FoundMessage {
+    pub room: Room,
+    pub written: Written,
+    pub standing: Standing,
+    pub there: InRoom,
+}
+
+/// A message that the actor may read or moderate. To anybody else there is none, whatever id they try.
+pub fn find_message(facts: Facts, reader: &mut Reader, actor: &Actor, id: MessageId) -> Result<FoundMessage> {
+    let none = || Error::NotFound("There is no such message.".into());
+    let (room, seq) = messages::place_of(reader, id)?.ok_or_else(none)?;
+    let room = rooms::by_id(reader, room)?.ok_or_else(none)?;
+    let (standing, there) = facts.in_room(reader, actor, &room)?;
+    let may = |action| policy::in_room(action, standing, there).is_ok();
+    if !may(Action::ReadRoom) && !may(Action::DeleteAnyMessage) {
+        return Err(none());
+    }
+    let written = messages::get(reader, &room, seq)?.ok_or_else(none)?;
+    Ok(FoundMessage { room, written, standing, there })
 }

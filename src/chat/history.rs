@@ -72,10 +72,9 @@ pub async fn page(app: &App, actor: &Actor, name: RoomName, wanted: Wanted) -> R
                 (None, None) => (first.filter(|_| is_more), None),
             };
             let hidden = hidden_from(reader, actor.user)?;
-            found.retain(|written| !hidden.contains(&written.author));
             Ok(Page {
                 room: room.name,
-                messages: found.into_iter().map(|written| written.message).collect(),
+                messages: found.into_iter().filter_map(|written| written.without(&hidden)).collect(),
                 next,
                 prev,
             })

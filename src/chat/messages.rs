@@ -1,5 +1,6 @@
 //! Messages: checked, stored, then told.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::facts::Facts;
@@ -7,10 +8,11 @@ use super::policy::{self, Action};
 use super::rooms::find_group;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::hub::{Mark, Outbound, Publication};
+use crate::hub::{Audience, Mark, Outbound, Publication};
 use crate::limits::Limits;
-use crate::store::{Tx, client_ids, messages, rooms};
-use crate::types::{Actor, ClientId, Message, MessageText, Network, Room, RoomName, Sent};
+use crate::store::messages::Written;
+use crate::store::{Reader, Tx, client_ids, messages, rooms};
+use crate::types::{Actor, ClientId, Message, MessageId, MessageText, Network, Room, RoomId, RoomName, Sent};
 
 impl Outbound for Message {
     const NAME: &'static str = "new_message";
@@ -23,6 +25,8 @@ pub struct Draft {
     pub encrypted_content: String,
     /// What the sender calls it: sent again under the same id, it is not stored again.
     pub client_id: Option<ClientId>,
+    /// The message of the same room that it answers.
+    pub reply_to: Option<MessageId>,
 }
 
 pub enum Target {
@@ -32,7 +36,7 @@ pub enum Target {
 
 /// Stores a message and tells the room. It is on the disk before anyone sees it.
 pub async fn post(app: &App, actor: &Actor, target: Target, draft: Draft) -> Result<Sent> {
-    check_length(app, &draft)?;
+    check_length(app, &draft.text, &draft.encrypted_content)?;
     app.limits.send(actor.user, Network::of(actor.address))?;
     let name = match &target {
         Target::Public => RoomName::public(),
@@ -55,19 +59,47 @@ pub async fn post(app: &App, actor: &Actor, target: Target, draft: Draft) -> Res
                 text: draft.text,
                 encrypted_content: draft.encrypted_content,
                 client_id: draft.client_id,
+                reply_to: draft.reply_to.map(|id| answered(tx, &room, id)).transpose()?,
                 at: facts.at,
             };
-            let message = messages::insert(tx, &room, new)?;
-            let sent = Sent::from(&message);
+            let written = messages::insert(tx, &room, new)?;
+            let message = &written.message;
+            let sent = Sent::from(message);
             if let Some(id) = &message.client_id {
                 client_ids::insert(tx, &actor.identity, id, room.id, &sent)?;
             }
             tx.shared.count_message(actor.user, facts.at);
             let mark = Mark { room: room.id, seq: message.seq, id: message.id };
-            tx.publish(Publication::message(actor.identity, mark, &message));
+            tell(tx, &written, Some(mark), room.id, |message| message);
             Ok(sent)
         })
         .await
+}
+
+/// Publishes an event of a message to its room: without the words that it quotes to those who have blocked whose they are.
+pub(super) fn tell<E: Outbound>(tx: &mut Tx, written: &Written, mark: Option<Mark>, room: RoomId, event: fn(Message) -> E) {
+    let to_all = match mark {
+        Some(mark) => Publication::message(written.author.clone(), mark, &event(written.message.clone())),
+        None => Publication::emit(Audience::Room(room), &event(written.message.clone())).by(written.author.clone()),
+    };
+    let quoted = written.quoted.iter().find(|quoted| **quoted != written.author);
+    let publication = match quoted {
+        Some(quoted) => match written.clone().without(&HashSet::from([quoted.clone()])) {
+            Some(message) => to_all.instead(quoted.clone(), &event(message)),
+            None => to_all,
+        },
+        None => to_all,
+    };
+    tx.publish(publication);
+}
+
+/// The position of a message of this room.
+fn answered(reader: &mut Reader, room: &Room, id: MessageId) -> Result<i64> {
+    let here = messages::place_of(reader, id)?.filter(|(place, _)| *place == room.id);
+    let there = here.map(|(_, seq)| messages::get(reader, room, seq)).transpose()?.flatten();
+    there
+        .map(|written| written.message.seq)
+        .ok_or_else(|| Error::invalid("reply_to", "The message that you answer is not in this room any more."))
 }
 
 /// The room to post to, if the person may, and may now.
@@ -84,7 +116,7 @@ fn open_room(facts: Facts, tx: &mut Tx, actor: &Actor, target: Target, limits: &
     Ok(room)
 }
 
-fn check_length(app: &App, draft: &Draft) -> Result<()> {
+pub(super) fn check_length(app: &App, text: &MessageText, encrypted_content: &str) -> Result<()> {
     /// Encoding a text for other pages makes it longer: base64 of UTF-16, say.
     const ENCODED: usize = 8;
 
@@ -93,10 +125,10 @@ fn check_length(app: &App, draft: &Draft) -> Result<()> {
         field,
         message: format!("{field} must have at most {limit} characters").into(),
     };
-    if draft.text.length() > limit {
+    if text.length() > limit {
         return Err(too_large("message", limit));
     }
-    if draft.encrypted_content.chars().count() > limit * ENCODED {
+    if encrypted_content.chars().count() > limit * ENCODED {
         return Err(too_large("encrypted_content", limit * ENCODED));
     }
     Ok(())

@@ -42,9 +42,14 @@ pub enum Action {
     JoinRoom,
     ReadRoom,
     Post,
+    EditOwnMessage,
+    React,
     Report,
     DeleteOwnMessage,
     DeleteAnyMessage,
+    /// What messages said before.
+    ReadEdits,
+    Pin,
     KickFromRoom,
     MuteInRoom,
     BanFromRoom,
@@ -105,8 +110,8 @@ pub fn on_server(action: Action, who: Standing) -> Result<()> {
         SetServerRole | ManageAccounts | Invite | ReadAuditLog | ReadServerStats | BackUp => {
             at_least(Role::Admin, who, "This is for administrators.")
         }
-        JoinRoom | ReadRoom | Post | Report | DeleteOwnMessage | DeleteAnyMessage | KickFromRoom | MuteInRoom
-        | BanFromRoom | SetSlowMode | SetRoomRole => forbidden("This is done in a room."),
+        JoinRoom | ReadRoom | Post | EditOwnMessage | React | Report | DeleteOwnMessage | DeleteAnyMessage | ReadEdits
+        | Pin | KickFromRoom | MuteInRoom | BanFromRoom | SetSlowMode | SetRoomRole => forbidden("This is done in a room."),
     }
 }
 
@@ -125,11 +130,11 @@ pub fn in_room(action: Action, who: Standing, there: InRoom) -> Result<()> {
         JoinRoom => Ok(()),
         ReadRoom | Report | DeleteOwnMessage if is_in => Ok(()),
         ReadRoom | Report | DeleteOwnMessage => forbidden("Join the group first."),
-        Post if !is_in => forbidden("Join the group before you write to it."),
-        Post if who.muted => forbidden("You are muted on this server."),
-        Post if there.muted => forbidden("You are muted in this room."),
-        Post => Ok(()),
-        DeleteAnyMessage | KickFromRoom | MuteInRoom | BanFromRoom | SetSlowMode => {
+        Post | EditOwnMessage | React if !is_in => forbidden("Join the group before you write to it."),
+        Post | EditOwnMessage | React if who.muted => forbidden("You are muted on this server."),
+        Post | EditOwnMessage | React if there.muted => forbidden("You are muted in this room."),
+        Post | EditOwnMessage | React => Ok(()),
+        DeleteAnyMessage | ReadEdits | Pin | KickFromRoom | MuteInRoom | BanFromRoom | SetSlowMode => {
             match rank(who, there) >= Rank::RoomModerator {
                 true => Ok(()),
                 false => needs("This is for moderators of the room.", who),
@@ -238,15 +243,19 @@ mod tests {
             BackUp,
         ]
     };
-    const IN_ROOM: [Action; 11] = {
+    const IN_ROOM: [Action; 15] = {
         use Action::*;
         [
             JoinRoom,
             ReadRoom,
             Post,
+            EditOwnMessage,
+            React,
             Report,
             DeleteOwnMessage,
             DeleteAnyMessage,
+            ReadEdits,
+            Pin,
             KickFromRoom,
             MuteInRoom,
             BanFromRoom,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::audit;
-use super::deletion::{FoundMessage, find_message};
+use super::facts::{FoundMessage, find_message};
 use super::facts::Facts;
 use super::policy::{self, Action};
 use crate::app::App;

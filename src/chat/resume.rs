@@ -275,9 +275,9 @@ fn replay(tx: &mut Tx, actor: &Actor, conn: ConnId, room: &Room, heard: i64, mos
     }
     let hidden = hidden_from(tx, actor.user)?;
     let count = missed.len() as i64;
-    for written in missed.into_iter().filter(|written| !hidden.contains(&written.author)) {
-        let mark = Mark { room: room.id, seq: written.message.seq, id: written.message.id };
-        tx.publish(Publication::missed(conn, mark, &written.message));
+    for message in missed.into_iter().filter_map(|written| written.without(&hidden)) {
+        let mark = Mark { room: room.id, seq: message.seq, id: message.id };
+        tx.publish(Publication::missed(conn, mark, &message));
     }
     Ok(count)
 }

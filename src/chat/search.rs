@@ -19,7 +19,8 @@ const MOST: u32 = 100;
 const USUAL: u32 = 20;
 /// Messages that may be what is looked for, and are read to find out: in one search, and at a time.
 const MOST_READ: usize = 5_000;
-const READ_TOGETHER: usize = 200;
+const READ_TOGETHER: usize = 400;
+const FIRST: usize = 25;
 /// A message's time is when it came in; it is stored a moment later, so that neighbours may have changed places.
 const OUT_OF_ORDER: i64 = 60_000_000;
 
@@ -145,8 +146,7 @@ fn collect(
 ) -> Result<Hits> {
     let wants = |written: &Written| {
         let at = written.message.timestamp;
-        !hidden.contains(&written.author)
-            && (from.is_empty() || from.contains(&written.author))
+        (from.is_empty() || from.contains(&written.author))
             && query.after.is_none_or(|after| at >= after)
             && query.before.is_none_or(|before| at < before)
     };
@@ -154,7 +154,7 @@ fn collect(
     let mut left_to_read = MOST_READ;
     while hits.len() < limit {
         for lookup in lookups.iter_mut() {
-            lookup.fill(reader, query, &wants, &mut left_to_read)?;
+            lookup.fill(reader, query, &wants, hidden, &mut left_to_read)?;
         }
         // One that has not found its next yet may have the newest.
         if lookups.iter().any(|lookup| lookup.found.is_empty() && !lookup.at_end) {
@@ -179,6 +179,8 @@ struct Lookup {
     before: i64,
     found: VecDeque<Hit>,
     at_end: bool,
+    /// Messages to read next.
+    together: usize,
 }
 
 impl Lookup {
@@ -195,7 +197,7 @@ impl Lookup {
         }
         let by: Vec<_> = from.iter().map(Mark::By).collect();
         sets.require(reader, &room, &by)?;
-        let mut lookup = Self { room, sets, before, found: VecDeque::new(), at_end: false };
+        let mut lookup = Self { room, sets, before, found: VecDeque::new(), at_end: false, together: FIRST };
         if let Some(time) = query.before {
             lookup.before = lookup.before.min(position_at(reader, &lookup.room, time)?);
         }
@@ -208,10 +210,13 @@ impl Lookup {
         reader: &mut Reader,
         query: &Query,
         wants: &impl Fn(&Written) -> bool,
+        hidden: &HashSet<Identity>,
         left_to_read: &mut usize,
     ) -> Result<()> {
         while self.found.is_empty() && !self.at_end && *left_to_read > 0 {
-            let count = READ_TOGETHER.min(*left_to_read);
+            let count = self.together.min(*left_to_read);
+            // Few at first: most of what is found is what is looked for.
+            self.together = READ_TOGETHER.min(2 * self.together);
             let read = words::candidates(reader, &self.room, &mut self.sets, self.before, count)?;
             *left_to_read -= read.len();
             let Some(oldest) = read.last() else {
@@ -221,9 +226,9 @@ impl Lookup {
             self.before = oldest.message.seq;
             let is_past = |after: Timestamp| oldest.message.timestamp.micros() < after.micros() - OUT_OF_ORDER;
             self.at_end = read.len() < count || query.after.is_some_and(is_past);
-            for written in read.into_iter().filter(|written| wants(written)) {
-                if let Some(places) = query.find_in(&written.message.message) {
-                    self.found.push_back(Hit { parts: parts(&written.message, &places), message: written.message });
+            for message in read.into_iter().filter(wants).filter_map(|written| written.without(hidden)) {
+                if let Some(places) = query.find_in(&message.message) {
+                    self.found.push_back(Hit { parts: parts(&message, &places), message });
                 }
             }
         }

@@ -55,6 +55,12 @@ pub trait Event: DeserializeOwned + Send + 'static {
 #[derive(Serialize)]
 pub struct Done {}
 
+/// An ack that says whether anything has changed.
+#[derive(Serialize)]
+pub struct Changed {
+    pub changed: bool,
+}
+
 /// What a handler works with.
 pub struct Context<'a> {
     pub app: &'a App,

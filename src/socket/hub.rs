@@ -194,18 +194,15 @@ impl SocketHub {
         }
     }
 
-    fn emit(
+    fn emit<'a>(
         &self,
         to: &Audience,
         event: &'static str,
-        payload: &RawValue,
         mark: Option<Mark>,
-        wants: impl Fn(&Listener) -> bool,
+        payload_for: impl Fn(&Listener) -> Option<&'a RawValue>,
     ) {
         let emit = |listener: &Arc<Listener>| {
-            if !wants(listener) {
-                return 0;
-            }
+            let Some(payload) = payload_for(listener) else { return 0 };
             if let Some(mark) = mark {
                 listener.sent(mark);
             }
@@ -233,12 +230,18 @@ impl SocketHub {
 impl Fanout for SocketHub {
     fn carry_out(&self, publication: Publication) {
         match publication {
-            Publication::Emit { to, except, author, mark, event, payload } => {
+            Publication::Emit { to, except, author, mark, event, payload, instead } => {
                 if let Some(mark) = mark {
                     self.registry().mark(mark.room, mark.seq);
                 }
-                self.emit(&to, event, &payload, mark, |listener| {
-                    except != Some(listener.conn) && author.as_ref().is_none_or(|author| !listener.hides(author))
+                self.emit(&to, event, mark, |listener| {
+                    if except == Some(listener.conn) || author.as_ref().is_some_and(|author| listener.hides(author)) {
+                        return None;
+                    }
+                    match &instead {
+                        Some((person, other)) if listener.hides(person) => Some(other),
+                        _ => Some(&payload),
+                    }
                 });
             }
             Publication::Join { conn, room, name, seq } => self.registry().join(conn, room, &name, seq),

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::event::{Context, Entry, Event};
 use crate::chat::messages::{Draft, Target, post};
 use crate::error::Result;
-use crate::types::{ClientId, MessageText, RoomName, Sent, falsy_as_none};
+use crate::types::{ClientId, MessageId, MessageText, RoomName, Sent, falsy_as_none};
 
 pub const EVENTS: &[Entry] = &[Entry::of::<SendPublicMessage>(), Entry::of::<SendGroupMessage>()];
 
@@ -16,6 +16,8 @@ struct SendPublicMessage {
     encrypted_content: Option<String>,
     #[serde(default, deserialize_with = "falsy_as_none")]
     client_id: Option<ClientId>,
+    #[serde(default, deserialize_with = "falsy_as_none")]
+    reply_to: Option<MessageId>,
 }
 
 impl Event for SendPublicMessage {
@@ -23,7 +25,7 @@ impl Event for SendPublicMessage {
     type Ack = Sent;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Sent> {
-        let draft = draft(self.message, self.encrypted_content, self.client_id);
+        let draft = draft(self.message, self.encrypted_content, self.client_id, self.reply_to);
         post(context.app, context.actor()?, Target::Public, draft).await
     }
 }
@@ -36,6 +38,8 @@ struct SendGroupMessage {
     encrypted_content: Option<String>,
     #[serde(default, deserialize_with = "falsy_as_none")]
     client_id: Option<ClientId>,
+    #[serde(default, deserialize_with = "falsy_as_none")]
+    reply_to: Option<MessageId>,
 }
 
 impl Event for SendGroupMessage {
@@ -43,7 +47,7 @@ impl Event for SendGroupMessage {
     type Ack = Sent;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Sent> {
-        let draft = draft(self.message, self.encrypted_content, self.client_id);
+        let draft = draft(self.message, self.encrypted_content, self.client_id, self.reply_to);
         post(context.app, context.actor()?, Target::Group(self.group_name), draft).await
     }
 
@@ -52,6 +56,11 @@ impl Event for SendGroupMessage {
     }
 }
 
-fn draft(text: MessageText, encrypted_content: Option<String>, client_id: Option<ClientId>) -> Draft {
-    Draft { text, encrypted_content: encrypted_content.unwrap_or_default(), client_id }
+fn draft(
+    text: MessageText,
+    encrypted_content: Option<String>,
+    client_id: Option<ClientId>,
+    reply_to: Option<MessageId>,
+) -> Draft {
+    Draft { text, encrypted_content: encrypted_content.unwrap_or_default(), client_id, reply_to }
 }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admin;
+mod editing;
 mod event;
 mod handshake;
 mod history;
@@ -9,7 +10,10 @@ mod hub;
 mod messages;
 mod moderation;
 mod people;
+mod pins;
 mod raw;
+mod reactions;
+mod read_marks;
 mod registry;
 mod reports;
 mod resume;
@@ -17,6 +21,7 @@ mod rooms;
 mod search;
 mod seats;
 mod session;
+mod typing;
 
 use std::future::{Ready, ready};
 use std::net::IpAddr;
@@ -71,14 +76,19 @@ fn entries() -> Vec<&'static Entry> {
     [
         accounts::EVENTS,
         admin::EVENTS,
+        editing::EVENTS,
         history::EVENTS,
         messages::EVENTS,
         moderation::EVENTS,
         people::EVENTS,
+        pins::EVENTS,
+        reactions::EVENTS,
+        read_marks::EVENTS,
         reports::EVENTS,
         resume::EVENTS,
         rooms::EVENTS,
         search::EVENTS,
+        typing::EVENTS,
     ]
     .into_iter()
     .flatten()

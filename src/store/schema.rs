@@ -64,6 +64,40 @@ diesel::table! {
 }
 
 diesel::table! {
+    reactions (room_id, seq, id) {
+        room_id -> BigInt,
+        seq -> BigInt,
+        id -> Binary,
+        reaction -> Text,
+    }
+}
+
+diesel::table! {
+    edits (room_id, seq, number) {
+        room_id -> BigInt,
+        seq -> BigInt,
+        number -> BigInt,
+        edit -> Text,
+    }
+}
+
+diesel::table! {
+    pins (room_id, seq) {
+        room_id -> BigInt,
+        seq -> BigInt,
+        pin -> Text,
+    }
+}
+
+diesel::table! {
+    read_marks (room_id, user_id) {
+        room_id -> BigInt,
+        user_id -> Binary,
+        mark -> Text,
+    }
+}
+
+diesel::table! {
     accounts (user_id) {
         user_id -> Binary,
         key_blind -> Binary,

@@ -20,7 +20,7 @@ use crate::types::{self, Identity, NameKey, Room, RoomId};
 /// Beginnings of words that have a hash of their own, in characters.
 const BEGINNINGS: [usize; 2] = [5, 3];
 /// Messages of a block.
-const BLOCK: i64 = 1_024;
+const BLOCK: i64 = 2_048;
 /// Entries of a piece of a block; more where one hash has more.
 const PIECE: usize = 128;
 /// Messages that are indexed in one transaction, when all of the index is made anew.
@@ -33,6 +33,7 @@ pub enum Mark<'a> {
     /// Of a word that begins so. Shorter ones than three characters have no hash.
     Beginning(&'a str),
     By(&'a Identity),
+    Mention(&'a NameKey),
 }
 
 impl Mark<'_> {
@@ -46,6 +47,7 @@ impl Mark<'_> {
             }
             Self::By(Identity::Account(user)) => Some(format!("by|account:{user}")),
             Self::By(Identity::Guest(key)) => Some(format!("by|guest:{}", key.as_str())),
+            Self::Mention(name) => Some(format!("mention|{}", name.as_str())),
         }
     }
 }
@@ -61,13 +63,14 @@ fn labels(text: &str, author: &Identity) -> BTreeSet<String> {
         }
         labels.extend(Mark::Word(&word.folded).label());
     }
+    for name in types::mentions(text) {
+        labels.extend(Mark::Mention(&NameKey::of(&name)).label());
+    }
     labels
 }
 
 pub(super) fn add(tx: &mut Tx, room: &Room, seq: i64, text: &str, author: &Identity) -> Result<()> {
-    tx.load_key(KeyName::messages_of(room.id))?;
-    let labels = labels(text, author);
-    let hashes = tx.vault.words(room.id, labels.iter().map(String::as_str)).map_err(Error::Internal)?;
+    let hashes = newest_hashes(tx, room, text, author)?;
     if (seq - 1) % BLOCK == 0 {
         sort_in(tx, room.id, seq)?;
     }
@@ -103,6 +106,45 @@ pub(super) fn remove(tx: &mut Tx, room: &Room, seq: i64, text: &str, author: &Id
     Ok(())
 }
 
+/// The message at `seq` says something else now: the text before, and after.
+pub(super) fn replace(tx: &mut Tx, room: &Room, seq: i64, (before, after): (&str, &str), author: &Identity) -> Result<()> {
+    let hashes = newest_hashes(tx, room, after, author)?;
+    let recent = diesel::update(recent_words::table.find((room.id.get(), seq)))
+        .set(recent_words::words.eq(pack_hashes(hashes.clone())))
+        .execute(tx.reader.connection)?;
+    if recent > 0 {
+        return Ok(());
+    }
+    remove(tx, room, seq, before, author)?;
+    let (block, place) = place_of(seq);
+    for hash in hashes {
+        let (first, mut entries) = piece(tx, room.id, block, hash)?.unwrap_or((i64::from(hash), Vec::new()));
+        diesel::delete(word_blocks::table.find((room.id.get(), block, first))).execute(tx.reader.connection)?;
+        let entry = (hash, place);
+        entries.insert(entries.partition_point(|known| *known < entry), entry);
+        insert_piece(tx, room.id, block, first, &entries)?;
+    }
+    Ok(())
+}
+
+fn newest_hashes(tx: &mut Tx, room: &Room, text: &str, author: &Identity) -> Result<Vec<u32>> {
+    tx.load_key(KeyName::messages_of(room.id))?;
+    let labels = labels(text, author);
+    tx.vault.words(room.id, labels.iter().map(String::as_str)).map_err(Error::Internal)
+}
+
+fn insert_piece(tx: &mut Tx, room: RoomId, block: i64, first: i64, piece: &[Entry]) -> Result<()> {
+    diesel::insert_into(word_blocks::table)
+        .values((
+            word_blocks::room_id.eq(room.get()),
+            word_blocks::block.eq(block),
+            word_blocks::first.eq(first),
+            word_blocks::entries.eq(pack_entries(piece)),
+        ))
+        .execute(tx.reader.connection)?;
+    Ok(())
+}
+
 /// Sorts the messages before `seq` into their blocks.
 fn sort_in(tx: &mut Tx, room: RoomId, seq: i64) -> Result<()> {
     let ready = recent_words::table.filter(recent_words::room_id.eq(room.get()).and(recent_words::seq.lt(seq)));
@@ -116,14 +158,7 @@ fn sort_in(tx: &mut Tx, room: RoomId, seq: i64) -> Result<()> {
     for (block, mut entries) in blocks {
         entries.sort_unstable();
         for piece in pieces(&entries) {
-            diesel::insert_into(word_blocks::table)
-                .values((
-                    word_blocks::room_id.eq(room.get()),
-                    word_blocks::block.eq(block),
-                    word_blocks::first.eq(i64::from(piece[0].0)),
-                    word_blocks::entries.eq(pack_entries(piece)),
-                ))
-                .execute(tx.reader.connection)?;
+            insert_piece(tx, room, block, i64::from(piece[0].0), piece)?;
         }
     }
     diesel::delete(ready).execute(tx.reader.connection)?;
@@ -221,8 +256,8 @@ impl Sets {
     }
 
     fn are_in(&self, packed: &[u8]) -> bool {
-        let found: BTreeSet<u32> = hashes(packed).collect();
-        self.0.iter().all(|set| set.hashes.iter().any(|hash| found.contains(hash)))
+        let sorted = packed.as_chunks::<4>().0;
+        self.0.iter().all(|set| set.hashes.iter().any(|hash| sorted.binary_search(&hash.to_be_bytes()).is_ok()))
     }
 
     /// Where in a block they are found.

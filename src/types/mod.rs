@@ -1,7 +1,9 @@
 //! What the layers pass to each other: ids, validated text, the people and things of the chat. Leaf: uses nothing of ours.
 
 mod database;
+mod emoji;
 mod ids;
+mod mentions;
 mod people;
 mod query;
 mod random;
@@ -11,7 +13,9 @@ mod token;
 mod words;
 
 pub use database::{DatabaseUrl, KeySource};
+pub use emoji::Emoji;
 pub use ids::{ConnId, InviteId, MessageId, ReportId, RoomId, SessionId, TicketId, UserId};
+pub use mentions::mentions;
 pub use people::{Actor, Identity, NameKey, Network, Role, RoomRole, TicketKey, User};
 pub use query::{Query, Term};
 pub use random::{random_bytes, random_uuid};
@@ -83,6 +87,38 @@ pub struct Message {
     /// What the sender called it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<ClientId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edited_at: Option<Timestamp>,
+    /// The message that it answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<Quote>,
+    /// Names with an `@` before them: whether there is anybody of that name is not said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<Username>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reactions: Vec<Reactions>,
+}
+
+/// A message that another one answers; without its words where it is gone, or by somebody whom the reader has blocked.
+#[derive(Clone, Debug, Serialize)]
+pub struct Quote {
+    pub id: MessageId,
+    #[serde(flatten)]
+    pub words: Option<Quoted>,
+}
+
+/// How a quoted message begins.
+#[derive(Clone, Debug, Serialize)]
+pub struct Quoted {
+    pub username: Username,
+    pub message: String,
+}
+
+/// Those who reacted with one emoji.
+#[derive(Clone, Debug, Serialize)]
+pub struct Reactions {
+    pub emoji: Emoji,
+    pub usernames: Vec<Username>,
 }
 
 /// Tells the sender where their message stands.

@@ -9,6 +9,7 @@ mod client;
 mod history;
 mod hostile;
 mod http;
+mod life;
 mod limits;
 mod moderation;
 mod pages;

@@ -104,7 +104,7 @@ async fn what_is_deleted_leaves_no_word_behind() {
     let mut ann = Client::join(&server, "ann").await;
     let id = say(&mut ann, "secret goes away").await["id"].clone();
     // So many that the message is sorted into a block.
-    for _ in 0..1_024 {
+    for _ in 0..2_048 {
         say(&mut ann, "this stays").await;
     }
     assert_eq!(found(&mut ann, "secret", 1).await, ["secret goes away"]);
@@ -114,7 +114,7 @@ async fn what_is_deleted_leaves_no_word_behind() {
     ok(&mut ann, "delete_message", json!({ "id": id })).await;
     ok(&mut ann, "delete_message", json!({ "id": recent })).await;
     assert_eq!(found(&mut ann, "secret", 1).await, [""; 0]);
-    assert_eq!(found(&mut ann, "this", 100).await.len(), 1_024);
+    assert_eq!(found(&mut ann, "this", 100).await.len(), 2_048);
     // Three words, their beginnings (sec, secre, goe, awa; tod, today is a word and a beginning) and who wrote it.
     let gone: Vec<_> = before.iter().zip(sizes()).map(|(before, after)| before - after).collect();
     assert_eq!(gone, [8 * 6, 8 * 4]);

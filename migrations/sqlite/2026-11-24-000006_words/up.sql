@@ -7,7 +7,7 @@ CREATE TABLE recent_words (
     PRIMARY KEY (room_id, seq)
 ) WITHOUT ROWID;
 
--- 1,024 messages together, by their words.
+-- 2,048 messages together, by their words.
 CREATE TABLE word_blocks (
     room_id BIGINT NOT NULL REFERENCES rooms (id) ON DELETE CASCADE,
     block   BIGINT NOT NULL,

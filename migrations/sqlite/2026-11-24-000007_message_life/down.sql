@@ -1,0 +1,4 @@
+DROP TABLE read_marks;
+DROP TABLE pins;
+DROP TABLE edits;
+DROP TABLE reactions;

@@ -1,0 +1,157 @@
+//! Read marks: how far one has read each room, and what is new there.
+
+use serde::Serialize;
+
+use super::facts::{Facts, any_room, hidden_from};
+use super::policy::{self, Action};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::hub::{Audience, Outbound, Publication};
+use crate::store::read_marks::{self, ReadMark};
+use crate::store::words::{self, Mark, Sets};
+use crate::store::{Reader, messages, rooms};
+use crate::types::{Actor, NameKey, Network, Room, RoomId, RoomName, Username};
+
+/// Unread messages are counted so far.
+const MOST: usize = 100;
+/// In larger groups nobody is told how far others have read: each message would bring as many events as there are members.
+const LARGE: usize = 50;
+
+/// To others of a small group: somebody has read it up to there.
+#[derive(Serialize)]
+pub struct RoomRead {
+    room: RoomName,
+    username: Username,
+    seq: i64,
+}
+
+impl Outbound for RoomRead {
+    const NAME: &'static str = "room_read";
+}
+
+/// What is new in a room. Also an event, to one's own connections, when one has read on.
+#[derive(Serialize)]
+pub struct Unread {
+    pub room: RoomName,
+    /// The `seq` of the last message that was read; `null` where nothing was marked yet.
+    pub read: Option<i64>,
+    /// Of the room's newest message.
+    pub last: i64,
+    /// Messages of others after it, counted up to 100.
+    pub unread: usize,
+    /// Those of them that mention one's name.
+    pub mentions: usize,
+}
+
+impl Outbound for Unread {
+    const NAME: &'static str = "unread_changed";
+}
+
+/// Marks a room as read up to a message. Marks move forward alone. `hidden`: others are not told.
+pub async fn mark(app: &App, actor: &Actor, name: RoomName, seq: Option<i64>, hidden: bool) -> Result<Unread> {
+    if seq.is_some_and(|seq| seq < 0) {
+        return Err(Error::invalid("seq", "must be the seq of a message"));
+    }
+    app.limits.reading(actor.user, Network::of(actor.address))?;
+    let (facts, actor) = (Facts::of(app), actor.clone());
+    app.db
+        .write(rooms::lane(&name), move |tx| {
+            let room = any_room(tx, &name)?;
+            let (standing, there) = facts.in_room(tx, &actor, &room)?;
+            policy::in_room(Action::ReadRoom, standing, there)?;
+            let last = rooms::last_seq(tx, room.id)?;
+            let before = read_marks::get(tx, room.id, actor.user)?;
+            let seq = seq.unwrap_or(last).min(last).max(before.as_ref().map_or(0, |mark| mark.seq));
+            if before.is_some_and(|before| before.seq == seq && before.hidden == hidden) {
+                return unread(tx, &actor, &room);
+            }
+            let account = !actor.identity.is_guest();
+            read_marks::set(tx, room.id, actor.user, &ReadMark { seq, name: actor.name.clone(), account, hidden })?;
+            let unread = unread(tx, &actor, &room)?;
+            tx.publish(Publication::emit(Audience::Person(actor.identity.clone()), &unread));
+            if !hidden && room.id != RoomId::PUBLIC && rooms::members(tx, room.id)?.len() <= LARGE {
+                let read = RoomRead { room: room.name, username: actor.name.clone(), seq };
+                tx.publish(Publication::emit_except(Audience::Room(room.id), actor.conn, &read).by(actor.identity));
+            }
+            Ok(unread)
+        })
+        .await
+}
+
+/// What is new in each room that one is in.
+pub async fn all(app: &App, actor: &Actor) -> Result<Vec<Unread>> {
+    app.limits.reading(actor.user, Network::of(actor.address))?;
+    let (facts, actor) = (Facts::of(app), actor.clone());
+    app.db
+        .read(move |reader| {
+            let own = rooms::of_member(reader, actor.user)?;
+            let mut all = Vec::new();
+            for room in std::iter::once(rooms::public(reader)?).chain(own) {
+                let (standing, there) = facts.in_room(reader, &actor, &room)?;
+                if policy::in_room(Action::ReadRoom, standing, there).is_ok() {
+                    all.push(unread(reader, &actor, &room)?);
+                }
+            }
+            Ok(all)
+        })
+        .await
+}
+
+fn unread(reader: &mut Reader, actor: &Actor, room: &Room) -> Result<Unread> {
+    let mark = read_marks::get(reader, room.id, actor.user)?;
+    let last = rooms::last_seq(reader, room.id)?;
+    let empty = Unread { room: room.name.clone(), read: None, last, unread: 0, mentions: 0 };
+    let Some(mark) = mark else { return Ok(empty) };
+    if mark.seq >= last {
+        return Ok(Unread { read: Some(mark.seq), ..empty });
+    }
+    let hidden = hidden_from(reader, actor.user)?;
+    let key = NameKey::of(&actor.name);
+    let is_new = |written: &messages::Written| {
+        written.message.seq > mark.seq && written.message.user_id != actor.user && !hidden.contains(&written.author)
+    };
+    let after = messages::after(reader, room, mark.seq, MOST as i64)?;
+    let mut sets = Sets::default();
+    sets.require(reader, room, &[Mark::Mention(&key)])?;
+    let mentioning = words::candidates(reader, room, &mut sets, i64::MAX, MOST)?;
+    let mentions_one = |written: &&messages::Written| written.message.mentions.iter().any(|name| NameKey::of(name) == key);
+    Ok(Unread {
+        read: Some(mark.seq),
+        unread: after.iter().filter(|written| is_new(written)).count(),
+        mentions: mentioning.iter().filter(|written| is_new(written)).filter(mentions_one).count(),
+        ..empty
+    })
+}
+
+/// How far others have read.
+#[derive(Serialize)]
+pub struct Readers {
+    pub readers: Vec<ReadBy>,
+}
+
+#[derive(Serialize)]
+pub struct ReadBy {
+    pub username: Username,
+    pub seq: i64,
+}
+
+/// Those who are in a room and do not hide it.
+pub async fn readers(app: &App, actor: &Actor, name: RoomName) -> Result<Readers> {
+    app.limits.reading(actor.user, Network::of(actor.address))?;
+    let (facts, actor) = (Facts::of(app), actor.clone());
+    app.db
+        .read(move |reader| {
+            let room = any_room(reader, &name)?;
+            let (standing, there) = facts.in_room(reader, &actor, &room)?;
+            policy::in_room(Action::ReadRoom, standing, there)?;
+            let hidden = hidden_from(reader, actor.user)?;
+            let mut readers = Vec::new();
+            for (user, mark) in read_marks::of_room(reader, room.id)? {
+                if !mark.hidden && user != actor.user && !hidden.contains(&mark.identity(user)) {
+                    readers.push(ReadBy { username: mark.name, seq: mark.seq });
+                }
+            }
+            Ok(Readers { readers })
+        })
+        .await
+}
