@@ -27,7 +27,13 @@ pub struct Edited {
 }
 
 /// Changes what a message of one's own says; what it said before is kept for moderators.
-pub async fn edit(app: &App, actor: &Actor, id: MessageId, text: MessageText, encrypted_content: String) -> Result<Edited> {
+pub async fn edit(
+    app: &App,
+    actor: &Actor,
+    id: MessageId,
+    text: MessageText,
+    encrypted_content: String,
+) -> Result<Edited> {
     check_length(app, &text, &encrypted_content)?;
     app.limits.send(actor.user, Network::of(actor.address))?;
     let (facts, actor) = (Facts::of(app), actor.clone());

@@ -77,7 +77,13 @@ pub async fn post(app: &App, actor: &Actor, target: Target, draft: Draft) -> Res
 }
 
 /// Publishes an event of a message to its room: without the words that it quotes to those who have blocked whose they are.
-pub(super) fn tell<E: Outbound>(tx: &mut Tx, written: &Written, mark: Option<Mark>, room: RoomId, event: fn(Message) -> E) {
+pub(super) fn tell<E: Outbound>(
+    tx: &mut Tx,
+    written: &Written,
+    mark: Option<Mark>,
+    room: RoomId,
+    event: fn(Message) -> E,
+) {
     let to_all = match mark {
         Some(mark) => Publication::message(written.author.clone(), mark, &event(written.message.clone())),
         None => Publication::emit(Audience::Room(room), &event(written.message.clone())).by(written.author.clone()),

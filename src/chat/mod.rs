@@ -10,6 +10,7 @@ pub mod history;
 pub mod invites;
 pub mod messages;
 pub mod moderation;
+pub mod namespaces;
 pub mod operator;
 pub mod people;
 pub mod pins;

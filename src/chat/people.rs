@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::hub::{Audience, Ear, Heard, Outbound, Publication};
 use crate::store::people::{Block, RoomPreferences};
-use crate::store::{self, Lane, Tx, accounts, people, rooms};
+use crate::store::{self, Lane, Reader, Tx, accounts, people, rooms};
 use crate::types::{
     Actor, ConnId, Identity, Message, NameKey, Network, PublicKey, Room, RoomId, RoomName, RoomRole, TicketId,
     Timestamp, User, UserId, Username,
@@ -64,31 +64,14 @@ pub async fn enter_as_guest(
     name: Username,
     public_key: Option<PublicKey>,
 ) -> Result<Actor> {
-    let address = visitor.address;
-    policy::enter_as_guest(app.config.guests)?;
-    app.pressure.admit_guest()?;
-    app.limits.entrance(Network::of(address))?;
     let facts = Facts::of(app);
-    let user = User { id: UserId::random(), name, public_key, joined_at: facts.at };
-    let identity = Identity::guest(&user.name);
-    let actor = Actor {
-        user: user.id,
-        name: user.name.clone(),
-        identity,
-        session: None,
-        conn: Some(conn),
-        address,
-        ticket: resume::key(app, visitor, None, ticket),
-    };
+    let (user, actor) = guest(app, visitor, conn, name)?;
+    let user = User { public_key, ..user };
+    let actor = Actor { ticket: resume::key(app, visitor, None, ticket), ..actor };
     let hub = app.hub.clone();
     app.db
         .write(Lane::People, move |tx| {
-            if accounts::find(tx, &NameKey::of(&user.name))?.is_some() {
-                return Err(Error::Conflict(
-                    "This name belongs to an account, or looks like one that does. Sign in, or choose another name."
-                        .into(),
-                ));
-            }
+            refuse_account_name(tx, &user.name)?;
             let public = public_to_enter(facts, tx, &actor)?;
             people::insert(tx, &user)?;
             enter_public(tx, &actor, conn, public, None)?;
@@ -97,6 +80,27 @@ pub async fn enter_as_guest(
             Ok(actor)
         })
         .await
+}
+
+/// A guest of that name who connects, if guests may.
+pub(super) fn guest(app: &App, visitor: &Visitor, conn: ConnId, name: Username) -> Result<(User, Actor)> {
+    let address = visitor.address;
+    policy::enter_as_guest(app.config.guests)?;
+    app.pressure.admit_guest()?;
+    app.limits.entrance(Network::of(address))?;
+    let user = User { id: UserId::random(), name, public_key: None, joined_at: app.now() };
+    let (name, identity) = (user.name.clone(), Identity::guest(&user.name));
+    let actor = Actor { user: user.id, name, identity, session: None, conn: Some(conn), address, ticket: None };
+    Ok((user, actor))
+}
+
+pub(super) fn refuse_account_name(reader: &mut Reader, name: &Username) -> Result<()> {
+    match accounts::find(reader, &NameKey::of(name))? {
+        Some(_) => Err(Error::Conflict(
+            "This name belongs to an account, or looks like one that does. Sign in, or choose another name.".into(),
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Lets an account's owner in, as [`enter_as_guest`] does for a guest.

@@ -110,8 +110,10 @@ pub fn on_server(action: Action, who: Standing) -> Result<()> {
         SetServerRole | ManageAccounts | Invite | ReadAuditLog | ReadServerStats | BackUp => {
             at_least(Role::Admin, who, "This is for administrators.")
         }
-        JoinRoom | ReadRoom | Post | EditOwnMessage | React | Report | DeleteOwnMessage | DeleteAnyMessage | ReadEdits
-        | Pin | KickFromRoom | MuteInRoom | BanFromRoom | SetSlowMode | SetRoomRole => forbidden("This is done in a room."),
+        JoinRoom | ReadRoom | Post | EditOwnMessage | React | Report | DeleteOwnMessage | DeleteAnyMessage
+        | ReadEdits | Pin | KickFromRoom | MuteInRoom | BanFromRoom | SetSlowMode | SetRoomRole => {
+            forbidden("This is done in a room.")
+        }
     }
 }
 

@@ -41,7 +41,9 @@ pub async fn react(app: &App, actor: &Actor, id: MessageId, emoji: Emoji, remove
             let changed = match remove {
                 true => reactions::remove(tx, &room, seq, &actor.identity, &emoji)?,
                 false if kinds.len() >= MOST && !kinds.iter().any(|known| known.emoji == emoji) => {
-                    return Err(Error::Conflict("This message has as many different reactions as one can have.".into()));
+                    return Err(Error::Conflict(
+                        "This message has as many different reactions as one can have.".into(),
+                    ));
                 }
                 false => {
                     let account = !actor.identity.is_guest();

@@ -114,7 +114,8 @@ fn unread(reader: &mut Reader, actor: &Actor, room: &Room) -> Result<Unread> {
     let mut sets = Sets::default();
     sets.require(reader, room, &[Mark::Mention(&key)])?;
     let mentioning = words::candidates(reader, room, &mut sets, i64::MAX, MOST)?;
-    let mentions_one = |written: &&messages::Written| written.message.mentions.iter().any(|name| NameKey::of(name) == key);
+    let mentions_one =
+        |written: &&messages::Written| written.message.mentions.iter().any(|name| NameKey::of(name) == key);
     Ok(Unread {
         read: Some(mark.seq),
         unread: after.iter().filter(|written| is_new(written)).count(),

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::audit;
-use super::facts::{FoundMessage, find_message};
 use super::facts::Facts;
+use super::facts::{FoundMessage, find_message};
 use super::policy::{self, Action};
 use crate::app::App;
 use crate::error::{Error, Result};

@@ -124,16 +124,22 @@ pub async fn create(app: &App, actor: &Actor, name: RoomName, password: Option<P
         .await
 }
 
-/// Joins a group. A guest who is a member gives the password as well as a stranger does, since their name is no more than
-/// a claim; an account's membership is known.
-pub async fn join(app: &App, actor: &Actor, name: RoomName, password: Option<Password>) -> Result<Room> {
+/// Whether somebody may come into a room. A guest who is a member gives the password as well as a stranger does, since
+/// their name is no more than a claim; an account's membership is known.
+pub(super) async fn knock(
+    app: &App,
+    actor: &Actor,
+    name: RoomName,
+    password: Option<Password>,
+    find: fn(&mut Reader, &RoomName) -> Result<Option<Room>>,
+) -> Result<Room> {
     let unknown = || Error::NotFound("Failed to join group. Check password.".into());
     app.limits.passage(actor.user, Network::of(actor.address))?;
     let facts = Facts::of(app);
     let (room, is_known) = {
-        let (who, name) = (actor.clone(), name.clone());
+        let who = actor.clone();
         let found = app.db.read(move |reader| {
-            let Some(room) = find_group(reader, &name)? else { return Ok(None) };
+            let Some(room) = find(reader, &name)? else { return Ok(None) };
             let (standing, there) = facts.in_room(reader, &who, &room)?;
             policy::in_room(Action::JoinRoom, standing, there)?;
             Ok(Some((room, there.role.is_some() && !who.identity.is_guest())))
@@ -147,6 +153,13 @@ pub async fn join(app: &App, actor: &Actor, name: RoomName, password: Option<Pas
         (Some(hash), Some(password)) => try_password(app, actor, hash, password).await?,
     };
     policy::join_group(fits)?;
+    Ok(room)
+}
+
+/// Joins a group.
+pub async fn join(app: &App, actor: &Actor, name: RoomName, password: Option<Password>) -> Result<Room> {
+    let facts = Facts::of(app);
+    let room = knock(app, actor, name.clone(), password, find_group).await?;
     let (actor, hub) = (actor.clone(), app.hub.clone());
     app.db
         .write(rooms::lane(&name), move |tx| {
@@ -231,7 +244,7 @@ pub(super) fn find_group(reader: &mut Reader, name: &RoomName) -> Result<Option<
 }
 
 /// Each name once, in the order of joining: a guest who came back is the same person to everyone who reads the list.
-fn member_names(reader: &mut Reader, room: RoomId) -> Result<Vec<Username>> {
+pub(super) fn member_names(reader: &mut Reader, room: RoomId) -> Result<Vec<Username>> {
     let mut names = Vec::new();
     for member in rooms::members(reader, room)? {
         if !names.contains(&member.name) {

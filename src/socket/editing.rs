@@ -7,7 +7,6 @@ use crate::chat::editing::{self, Edited, Versions};
 use crate::error::Result;
 use crate::types::{MessageId, MessageText, falsy_as_none};
 
-
 pub const EVENTS: &[Entry] = &[Entry::of::<EditMessage>(), Entry::of::<MessageVersions>()];
 
 #[derive(Deserialize)]

@@ -24,10 +24,11 @@ use super::raw::{Arguments, Raw};
 use super::session::Session;
 use crate::app::App;
 use crate::chat;
+use crate::chat::namespaces::{self, Admission};
 use crate::chat::resume::{End, Found};
 use crate::error::{Error, Result, WireError};
 use crate::hub::{Audience, Outbound};
-use crate::types::{Actor, ConnId, Network, TicketId};
+use crate::types::{Actor, ConnId, Network, RoomName, TicketId};
 use crate::visitor::Visitor;
 
 /// Events of one connection that may wait. Past that the answer is `too_many`.
@@ -73,6 +74,11 @@ impl Context<'_> {
     pub fn actor(&self) -> Result<&Actor> {
         self.session.actor.as_ref().ok_or_else(Error::not_joined)
     }
+
+    /// The room that the namespace stands for.
+    pub fn room(&self) -> Result<RoomName> {
+        self.session.room.clone().ok_or_else(|| Error::NotFound("There is no such event.".into()))
+    }
 }
 
 /// An event of the table: its name and how to run it.
@@ -111,7 +117,6 @@ struct Refused<'a> {
 pub struct Pipeline {
     pub app: Arc<App>,
     pub hub: Arc<SocketHub>,
-    pub entries: Vec<&'static Entry>,
     /// Events that were accepted and are not answered yet.
     pub under_way: AtomicUsize,
     /// Whether the server shuts down and takes no more events.
@@ -120,17 +125,24 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    pub fn new(app: Arc<App>, hub: Arc<SocketHub>, entries: Vec<&'static Entry>) -> Self {
+    pub fn new(app: Arc<App>, hub: Arc<SocketHub>) -> Self {
         Self {
             app,
             hub,
-            entries,
             under_way: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
             next_number: AtomicU64::new(1),
         }
     }
+
+    /// A number that no other connection has.
+    pub fn number(&self) -> u64 {
+        self.next_number.fetch_add(1, Ordering::Relaxed)
+    }
 }
+
+/// The events that may be sent in a namespace.
+pub type Entries = Arc<[&'static Entry]>;
 
 enum Job {
     /// It may be a lost one that came back, or the handshake has shown who it is.
@@ -154,7 +166,14 @@ enum Job {
 }
 
 /// What a connection's handshake has shown.
-pub struct Beginning {
+pub enum Beginning {
+    Chat(Newcomer),
+    /// It is let into one room.
+    Room(Box<Admission>),
+}
+
+/// Somebody in the namespace `/`.
+pub struct Newcomer {
     /// Whose session it is.
     pub account: Option<Actor>,
     /// Whether it hears the account's rooms at once.
@@ -183,6 +202,7 @@ enum State {
 /// One connection to the chat.
 pub struct Connection {
     pipeline: Arc<Pipeline>,
+    entries: Entries,
     id: ConnId,
     /// Names the connection in logs; its id is a secret.
     number: u64,
@@ -192,9 +212,10 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub fn new(pipeline: Arc<Pipeline>, id: ConnId, visitor: Visitor) -> Arc<Self> {
-        let number = pipeline.next_number.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { pipeline, id, number, visitor, queue: Mutex::default(), session: Session::new().into() })
+    pub fn new(pipeline: Arc<Pipeline>, entries: Entries, id: ConnId, visitor: Visitor) -> Arc<Self> {
+        let number = pipeline.number();
+        let session = Session::new().into();
+        Arc::new(Self { pipeline, entries, id, number, visitor, queue: Mutex::default(), session })
     }
 
     /// Whether it shows the cookie of a browser.
@@ -275,7 +296,9 @@ impl Connection {
                         self.expect_to_join(socket);
                     }
                 }
-                Job::JoinDeadline { socket } if session.actor.is_none() => self.pipeline.hub.drop_connection(&socket),
+                Job::JoinDeadline { socket } if session.actor.is_none() => {
+                    self.pipeline.hub.drop_connection(self.id, &socket)
+                }
                 Job::JoinDeadline { .. } => {}
                 Job::Disconnected { end, done } => {
                     session.say_goodbye(&self.pipeline.app, self.id, end).await;
@@ -299,21 +322,27 @@ impl Connection {
     /// Lets a lost connection go on, or makes it speak for the account that its handshake named. Where that cannot be, the
     /// client is told; an account's connection ends.
     async fn begin(&self, session: &mut Session, socket: &SocketRef, beginning: Beginning) {
-        let is_account = beginning.account.is_some();
-        match self.find_out(session.ticket, beginning).await {
+        let (must_be_somebody, begun) = match beginning {
+            Beginning::Chat(newcomer) => (newcomer.account.is_some(), self.find_out(session.ticket, newcomer).await),
+            Beginning::Room(admission) => {
+                session.room = Some(admission.room.name.clone());
+                (true, namespaces::take_in(&self.pipeline.app, *admission).await.map(Some))
+            }
+        };
+        match begun {
             Ok(actor) => session.actor = actor,
             Err(error) => {
                 // Whoever has gone meanwhile need not be told.
                 let _ = socket.emit(WireError::NAME, &error.to_wire(None));
-                if is_account {
+                if must_be_somebody {
                     let _ = socket.clone().disconnect();
                 }
             }
         }
     }
 
-    async fn find_out(&self, ticket: TicketId, beginning: Beginning) -> Result<Option<Actor>> {
-        let (app, Beginning { account, listen, resume }) = (&self.pipeline.app, beginning);
+    async fn find_out(&self, ticket: TicketId, newcomer: Newcomer) -> Result<Option<Actor>> {
+        let (app, Newcomer { account, listen, resume }) = (&self.pipeline.app, newcomer);
         let found = match resume {
             true => chat::resume::find(app, &self.visitor, self.id, ticket, account.as_ref(), listen).await?,
             false => Found::Nobody,
@@ -341,14 +370,14 @@ impl Connection {
     async fn answer(&self, session: &mut Session, socket: SocketRef, raw: Raw, ack: AckSender) {
         let started = Instant::now();
         let name = raw.name();
-        let entry = self.pipeline.entries.iter().find(|entry| entry.name == name);
+        let entry = self.entries.iter().find(|entry| entry.name == name);
         let label = entry.map_or("unknown", |entry| entry.name);
         let span = tracing::debug_span!("event", name = label, conn = self.number);
         let result = self.run(entry.copied(), session, &raw).instrument(span.clone()).await;
         let outcome = match result {
             Ok(accepted) => {
                 if let Err(error) = ack.send(&accepted) {
-                    self.pipeline.hub.not_delivered(&socket, error);
+                    self.pipeline.hub.not_delivered(self.id, &socket, error);
                 }
                 "ok"
             }
@@ -381,7 +410,7 @@ impl Connection {
         error.event = None;
         let sent = told.and_then(|()| ack.send(&Refused { ok: false, error: &error }));
         if let Err(error) = sent {
-            self.pipeline.hub.not_delivered(socket, error);
+            self.pipeline.hub.not_delivered(self.id, socket, error);
         }
     }
 }

@@ -99,7 +99,7 @@ impl SocketHub {
         }
         lines.insert(session, Arc::downgrade(line));
         drop(lines);
-        if let Some(listener) = self.registry().conn(ConnId::new(session)) {
+        for listener in self.registry().carried_by(session) {
             listener.carry_by(Arc::downgrade(line));
         }
     }
@@ -119,8 +119,12 @@ impl SocketHub {
         }
     }
 
-    /// The session is over. A writer that still waits for a reader who does not read is ended for good.
+    /// The session is over, unless it is in other namespaces. A writer that still waits for a reader who does not read is
+    /// ended for good.
     pub fn gone(&self, conn: ConnId) {
+        if !self.registry().carried_by(conn.sid()).is_empty() {
+            return;
+        }
         let line = self.lines.lock().expect("lines lock").remove(&conn.sid());
         if let Some(line) = line {
             tokio::spawn(async move {
@@ -133,25 +137,25 @@ impl SocketHub {
     }
 
     /// An event did not reach its socket.
-    pub fn not_delivered(&self, socket: &SocketRef, error: SendError) {
+    pub fn not_delivered(&self, conn: ConnId, socket: &SocketRef, error: SendError) {
         match error {
-            SendError::Socket(SocketError::InternalChannelFull) => self.cut_off(socket),
+            SendError::Socket(SocketError::InternalChannelFull) => self.cut_off(conn, socket),
             SendError::Socket(SocketError::Closed) => {}
             SendError::Serialize(error) => tracing::error!("an event cannot be encoded: {error}"),
         }
     }
 
     /// Ends the session of a slow reader without a goodbye, as a broken network would: its client then connects again.
-    fn cut_off(&self, socket: &SocketRef) {
+    fn cut_off(&self, conn: ConnId, socket: &SocketRef) {
         metrics::counter!("secure_chat_slow_readers_total").increment(1);
         tracing::warn!("a connection that does not read was cut off");
-        self.drop_connection(socket);
+        self.drop_connection(conn, socket);
     }
 
     /// Ends a connection without a goodbye: its client then connects again.
-    pub fn drop_connection(&self, socket: &SocketRef) {
+    pub fn drop_connection(&self, conn: ConnId, socket: &SocketRef) {
         // It hears nothing more: an event after a lost one would hide the gap.
-        if let Some(listener) = self.registry().conn(ConnId::new(socket.id)) {
+        if let Some(listener) = self.registry().conn(conn) {
             listener.deafen();
         }
         let line = self.lines.lock().expect("lines lock").get(&socket.id).and_then(Weak::upgrade);
@@ -210,7 +214,7 @@ impl SocketHub {
                 return 0;
             }
             if let Err(error) = listener.socket.emit(event, payload) {
-                self.not_delivered(&listener.socket, error);
+                self.not_delivered(listener.conn, &listener.socket, error);
             }
             1
         };
@@ -301,7 +305,7 @@ impl Fanout for SocketHub {
 
     fn take_over(&self, identity: &Identity, ticket: TicketId) -> BTreeMap<RoomId, Heard> {
         let Some(listener) = self.registry().with_ticket(identity, ticket) else { return BTreeMap::new() };
-        self.drop_connection(&listener.socket);
+        self.drop_connection(listener.conn, &listener.socket);
         self.registry().remove(listener.conn)
     }
 

@@ -56,7 +56,7 @@ impl Event for SendGroupMessage {
     }
 }
 
-fn draft(
+pub(super) fn draft(
     text: MessageText,
     encrypted_content: Option<String>,
     client_id: Option<ClientId>,

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admin;
+mod deletion;
 mod editing;
 mod event;
 mod handshake;
@@ -9,6 +10,7 @@ mod history;
 mod hub;
 mod messages;
 mod moderation;
+mod namespaces;
 mod people;
 mod pins;
 mod raw;
@@ -44,7 +46,7 @@ use crate::config::Config;
 use crate::listener::Peer;
 use crate::types::{Actor, ConnId, Network, Token, falsy_as_none};
 use crate::visitor::Visitor;
-use event::{Beginning, Connection, Entry, Pipeline};
+use event::{Beginning, Connection, Entries, Newcomer, Pipeline};
 pub use hub::SocketHub;
 use raw::Raw;
 use seats::Seat;
@@ -71,11 +73,12 @@ fn yes() -> bool {
     true
 }
 
-/// All events that clients may send.
-fn entries() -> Vec<&'static Entry> {
+/// All events that clients may send in the namespace `/`.
+fn entries() -> Entries {
     [
         accounts::EVENTS,
         admin::EVENTS,
+        deletion::EVENTS,
         editing::EVENTS,
         history::EVENTS,
         messages::EVENTS,
@@ -122,13 +125,16 @@ pub struct SocketEdge {
 
 /// Lets clients in.
 pub fn attach(app: Arc<App>, hub: Arc<SocketHub>) -> SocketEdge {
-    let pipeline = Arc::new(Pipeline::new(app, hub.clone(), entries()));
+    let pipeline = Arc::new(Pipeline::new(app, hub.clone()));
     let accept = {
-        let pipeline = pipeline.clone();
-        async move |socket: SocketRef, auth: TryData<Auth>| accept(&pipeline, socket, auth.0.ok()).await
+        let (pipeline, entries) = (pipeline.clone(), entries());
+        async move |socket: SocketRef, auth: TryData<Auth>| {
+            accept(&pipeline, entries.clone(), socket, auth.0.ok()).await
+        }
     };
     // In the middleware, since it runs before the client hears that it is connected: no event can come too early.
     hub.io().ns("/", open.with(accept));
+    namespaces::attach(&pipeline);
     refuse_unknown_namespaces(hub.io());
     SocketEdge { pipeline }
 }
@@ -158,43 +164,61 @@ impl SocketEdge {
 }
 
 /// Takes a connection in, or says why not: the client hears that as `connect_error`.
-async fn accept(pipeline: &Arc<Pipeline>, socket: SocketRef, auth: Option<Auth>) -> Result<(), Refusal> {
+async fn accept(
+    pipeline: &Arc<Pipeline>,
+    entries: Entries,
+    socket: SocketRef,
+    auth: Option<Auth>,
+) -> Result<(), Refusal> {
+    let visitor = visitor(pipeline, &socket)?;
+    let by_hand = auth.as_ref().and_then(|auth| auth.token.as_ref());
+    let account = whose(&pipeline.app, &visitor, by_hand).await?;
+    let conn = ConnId::new(socket.id);
+    note_line(pipeline, &socket);
+    // A page says when it wants to hear: with join_chat. Who shows a token by hand wants to hear at once.
+    let newcomer =
+        Newcomer { account, listen: by_hand.is_some(), resume: auth.as_ref().is_none_or(|auth| auth.resume) };
+    let connection = Connection::new(pipeline.clone(), entries, conn, visitor);
+    if newcomer.account.is_some() || (newcomer.resume && connection.may_be_known()) {
+        connection.begin_with(socket.clone(), Beginning::Chat(newcomer));
+    }
+    listen(pipeline, &socket, conn, connection);
+    Ok(())
+}
+
+/// Who connects, unless nobody may from there.
+fn visitor(pipeline: &Pipeline, socket: &SocketRef) -> Result<Visitor, Refusal> {
     let app = &pipeline.app;
     let visitor = socket.req_parts().extensions.get::<Visitor>().cloned().ok_or(Refusal::Unknown)?;
-    let network = Network::of(visitor.address);
-    if chat::sessions::is_banned_network(app, network) {
+    if chat::sessions::is_banned_network(app, Network::of(visitor.address)) {
         return Err(Refusal::Banned);
     }
     let seat = socket.req_parts().extensions.get::<Seat>().map_or(0, Seat::number);
     if app.config.socket_limits.is_some_and(|limits| seat > limits.per_address) {
         return Err(Refusal::TooMany);
     }
-    let by_hand = auth.as_ref().and_then(|auth| auth.token.as_ref());
+    Ok(visitor)
+}
+
+/// Whose session it shows: in a cookie, or by hand.
+async fn whose(app: &App, visitor: &Visitor, by_hand: Option<&Token>) -> Result<Option<Actor>, Refusal> {
     let account = match by_hand.or(visitor.token.as_ref()) {
         Some(token) => sign_in(app, token, visitor.address).await?,
         None => None,
     };
-    if account.is_none() && by_hand.is_some() {
-        return Err(Refusal::NoSession);
+    match account.is_none() && by_hand.is_some() {
+        true => Err(Refusal::NoSession),
+        false => Ok(account),
     }
-    let conn = ConnId::new(socket.id);
+}
+
+fn note_line(pipeline: &Pipeline, socket: &SocketRef) {
     if socket.transport_type() == TransportType::Websocket
         && let Some(ConnectInfo(peer)) = socket.req_parts().extensions.get::<ConnectInfo<Peer>>()
         && let Some(line) = peer.line()
     {
         pipeline.hub.carried_by(socket.id, &line);
     }
-    metrics::gauge!("secure_chat_connections").increment(1);
-    // A page says when it wants to hear: with join_chat. Who shows a token by hand wants to hear at once.
-    let beginning =
-        Beginning { account, listen: by_hand.is_some(), resume: auth.as_ref().is_none_or(|auth| auth.resume) };
-    let connection = Connection::new(pipeline.clone(), conn, visitor);
-    if beginning.account.is_some() || (beginning.resume && connection.may_be_known()) {
-        connection.begin_with(socket.clone(), beginning);
-    }
-    socket.extensions.insert(connection);
-    listen(pipeline, &socket, conn);
-    Ok(())
 }
 
 async fn sign_in(app: &App, token: &Token, address: IpAddr) -> Result<Option<Actor>, Refusal> {
@@ -219,7 +243,9 @@ enum Refusal {
     Unavailable,
 }
 
-fn listen(pipeline: &Arc<Pipeline>, socket: &SocketRef, conn: ConnId) {
+fn listen(pipeline: &Arc<Pipeline>, socket: &SocketRef, conn: ConnId, owner: Arc<Connection>) {
+    metrics::gauge!("secure_chat_connections").increment(1);
+    socket.extensions.insert(owner);
     socket.on_fallback(|socket: SocketRef, raw: Raw, ack: AckSender| {
         connection(&socket).receive(socket, raw, ack);
         ready(())
@@ -232,8 +258,11 @@ fn listen(pipeline: &Arc<Pipeline>, socket: &SocketRef, conn: ConnId) {
             DisconnectReason::HeartbeatTimeout => End::Silent,
             _ => End::Closed,
         };
-        connection(&socket).disconnected(socket, end).await;
+        connection(&socket).disconnected(socket.clone(), end).await;
         hub.gone(conn);
+        if !conn.is_main() {
+            namespaces::tidy_up(hub.io(), socket.ns());
+        }
     });
 }
 

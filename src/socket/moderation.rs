@@ -6,9 +6,9 @@ use super::event::{Context, Done, Entry, Event};
 use crate::chat::accounts;
 use crate::chat::audit::{self, AuditEntry};
 use crate::chat::moderation::{self, BanOptions, Banned, SanctionInfo, Target};
-use crate::chat::{deletion, room_settings};
+use crate::chat::room_settings;
 use crate::error::{Error, Result};
-use crate::types::{MessageId, Reason, Role, RoomName, RoomRole, Username, falsy_as_none};
+use crate::types::{Reason, Role, RoomName, RoomRole, Username, falsy_as_none};
 
 pub const EVENTS: &[Entry] = &[
     Entry::of::<KickUser>(),
@@ -16,7 +16,6 @@ pub const EVENTS: &[Entry] = &[
     Entry::of::<UnbanUser>(),
     Entry::of::<MuteUser>(),
     Entry::of::<ListSanctions>(),
-    Entry::of::<DeleteMessage>(),
     Entry::of::<SetSlowMode>(),
     Entry::of::<SetRole>(),
     Entry::of::<ReadAuditLog>(),
@@ -135,23 +134,6 @@ impl Event for ListSanctions {
     async fn handle(self, context: &mut Context<'_>) -> Result<Sanctions> {
         let sanctions = moderation::list(context.app, context.actor()?, self.room).await?;
         Ok(Sanctions { sanctions })
-    }
-}
-
-#[derive(Deserialize)]
-struct DeleteMessage {
-    id: MessageId,
-    #[serde(default)]
-    reason: Reason,
-}
-
-impl Event for DeleteMessage {
-    const NAME: &'static str = "delete_message";
-    type Ack = Done;
-
-    async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
-        deletion::delete_message(context.app, context.actor()?, self.id, self.reason).await?;
-        Ok(Done {})
     }
 }
 

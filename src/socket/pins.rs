@@ -7,7 +7,6 @@ use crate::chat::pins::{self, Pins};
 use crate::error::Result;
 use crate::types::{MessageId, RoomName};
 
-
 pub const EVENTS: &[Entry] = &[Entry::of::<PinMessage>(), Entry::of::<UnpinMessage>(), Entry::of::<ListPins>()];
 
 #[derive(Deserialize)]

@@ -7,7 +7,6 @@ use crate::chat::reactions;
 use crate::error::Result;
 use crate::types::{Emoji, MessageId};
 
-
 pub const EVENTS: &[Entry] = &[Entry::of::<React>()];
 
 #[derive(Deserialize)]

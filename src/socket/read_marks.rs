@@ -7,7 +7,6 @@ use crate::chat::read_marks::{self, Readers, Unread};
 use crate::error::Result;
 use crate::types::RoomName;
 
-
 pub const EVENTS: &[Entry] = &[Entry::of::<MarkRead>(), Entry::of::<GetUnread>(), Entry::of::<ListReaders>()];
 
 #[derive(Deserialize)]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use socketioxide::extract::SocketRef;
+use socketioxide::socket::Sid;
 
 use crate::hub::{Ear, Heard, Mark};
 use crate::listener::Line;
@@ -155,6 +156,8 @@ pub struct Registry {
     rooms: HashMap<RoomId, Room>,
     people: HashMap<Identity, HashSet<ConnId>>,
     sessions: HashMap<SessionId, HashSet<ConnId>>,
+    /// Those that are in other namespaces than `/`.
+    namespaces: HashMap<Sid, HashSet<ConnId>>,
 }
 
 impl Registry {
@@ -170,6 +173,15 @@ impl Registry {
         };
         Arc::make_mut(&mut self.everyone).insert(conn, Arc::new(listener));
         self.places.insert(conn, Place { network, rooms: Vec::new() });
+        if !conn.is_main() {
+            self.namespaces.entry(conn.sid()).or_default().insert(conn);
+        }
+    }
+
+    /// All that one client's connection carries.
+    pub fn carried_by(&self, sid: Sid) -> Vec<Arc<Listener>> {
+        let others = self.listeners(self.namespaces.get(&sid));
+        self.conn(ConnId::new(sid)).into_iter().chain(others).collect()
     }
 
     /// Removes the connection from everywhere; the rooms that it was in.
@@ -179,6 +191,7 @@ impl Registry {
         self.identify(conn, None);
         Arc::make_mut(&mut self.everyone).remove(&conn);
         self.places.remove(&conn);
+        forget(&mut self.namespaces, &conn.sid(), conn);
         rooms
     }
 

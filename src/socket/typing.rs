@@ -7,7 +7,6 @@ use crate::chat::typing;
 use crate::error::Result;
 use crate::types::RoomName;
 
-
 pub const EVENTS: &[Entry] = &[Entry::of::<Typing>()];
 
 #[derive(Deserialize)]

@@ -221,8 +221,10 @@ fn stored(reader: &mut Reader, room: &Room, seq: i64) -> Result<Option<String>> 
 }
 
 fn open_all(reader: &mut Reader, room: &Room, rows: Vec<(i64, String)>) -> Result<Vec<Written>> {
-    let bodies =
-        rows.into_iter().map(|(seq, sealed)| Ok((seq, open(reader, room, seq, sealed)?))).collect::<Result<Vec<_>>>()?;
+    let bodies = rows
+        .into_iter()
+        .map(|(seq, sealed)| Ok((seq, open(reader, room, seq, sealed)?)))
+        .collect::<Result<Vec<_>>>()?;
     let quotes = quotes(reader, room, bodies.iter().filter_map(|(_, body)| body.r).collect())?;
     let mut reactions = reactions::of_messages(reader, room, bodies.iter().map(|(seq, _)| *seq))?;
     let mut all = Vec::with_capacity(bodies.len());

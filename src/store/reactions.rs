@@ -65,9 +65,11 @@ pub(super) fn of_messages(
     let seqs: Vec<_> = seqs.collect();
     let mut found: HashMap<i64, Vec<Reaction>> = HashMap::new();
     let (Some(first), Some(last)) = (seqs.iter().min(), seqs.iter().max()) else { return Ok(found) };
-    let all = reactions::table
-        .filter(reactions::room_id.eq(room.id.get()))
-        .select((reactions::seq, reactions::id, reactions::reaction));
+    let all = reactions::table.filter(reactions::room_id.eq(room.id.get())).select((
+        reactions::seq,
+        reactions::id,
+        reactions::reaction,
+    ));
     // Of a page they lie together; of what a search has found they do not.
     let rows: Vec<(i64, Vec<u8>, String)> = match (last - first) as usize <= 4 * seqs.len() {
         true => all.filter(reactions::seq.between(*first, *last)).load(reader.connection)?,

@@ -107,7 +107,13 @@ pub(super) fn remove(tx: &mut Tx, room: &Room, seq: i64, text: &str, author: &Id
 }
 
 /// The message at `seq` says something else now: the text before, and after.
-pub(super) fn replace(tx: &mut Tx, room: &Room, seq: i64, (before, after): (&str, &str), author: &Identity) -> Result<()> {
+pub(super) fn replace(
+    tx: &mut Tx,
+    room: &Room,
+    seq: i64,
+    (before, after): (&str, &str),
+    author: &Identity,
+) -> Result<()> {
     let hashes = newest_hashes(tx, room, after, author)?;
     let recent = diesel::update(recent_words::table.find((room.id.get(), seq)))
         .set(recent_words::words.eq(pack_hashes(hashes.clone())))
@@ -206,9 +212,11 @@ fn pack_entries(entries: &[Entry]) -> Vec<u8> {
 }
 
 fn entries(packed: &[u8]) -> impl Iterator<Item = Entry> {
-    packed.as_chunks::<6>().0.iter().map(|[a, b, c, d, e, f]| {
-        (u32::from_be_bytes([*a, *b, *c, *d]), u16::from_be_bytes([*e, *f]))
-    })
+    packed
+        .as_chunks::<6>()
+        .0
+        .iter()
+        .map(|[a, b, c, d, e, f]| (u32::from_be_bytes([*a, *b, *c, *d]), u16::from_be_bytes([*e, *f])))
 }
 
 /// The piece of a block that a hash would be in, and where that begins.
@@ -268,7 +276,8 @@ impl Sets {
         for set in &mut self.0 {
             let mut places = Places::default();
             for hash in &set.hashes {
-                for (found, place) in piece(reader, room, block, *hash)?.map(|(_, entries)| entries).unwrap_or_default() {
+                for (found, place) in piece(reader, room, block, *hash)?.map(|(_, entries)| entries).unwrap_or_default()
+                {
                     if found == *hash {
                         places.add(place);
                     }
@@ -384,11 +393,8 @@ pub(super) fn renew(connection: &mut AnyConnection, vault: &super::Vault) -> Res
 
 /// How many messages, and how far that brought it.
 fn renew_some(tx: &mut Tx, (room, seq): (i64, i64)) -> Result<(usize, Option<(i64, i64)>)> {
-    let ids: Vec<i64> = rooms::table
-        .filter(rooms::id.ge(room))
-        .order(rooms::id.asc())
-        .select(rooms::id)
-        .load(tx.reader.connection)?;
+    let ids: Vec<i64> =
+        rooms::table.filter(rooms::id.ge(room)).order(rooms::id.asc()).select(rooms::id).load(tx.reader.connection)?;
     for id in ids {
         let Some(found) = super::rooms::by_id(tx, types::RoomId::from_stored(id))? else { continue };
         let after = if id == room { seq } else { 0 };

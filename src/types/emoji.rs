@@ -45,7 +45,8 @@ mod tests {
 
     #[test]
     fn one_picture_and_nothing_else_is_an_emoji() {
-        for good in ["👍", "👍🏽", "❤️", "❤", "👩‍👩‍👧", "🇩🇪", "1️⃣", "🏴󠁧󠁢󠁳󠁣󠁴󠁿", "©️"] {
+        for good in ["👍", "👍🏽", "❤️", "❤", "👩‍👩‍👧", "🇩🇪", "1️⃣", "🏴󠁧󠁢󠁳󠁣󠁴󠁿", "©️"]
+        {
             assert!(Emoji::try_from(good.to_string()).is_ok(), "{good}");
         }
         for bad in ["", "a", "1", "#", "👍👍", "👍a", "é", "<", "\u{200d}", "東"] {

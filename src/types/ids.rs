@@ -112,15 +112,27 @@ impl RoomId {
 /// One connection. It wraps the Engine.IO session id, which is a secret of that client:
 /// whoever knows it can post as the client over polling. Hence no `Serialize`, and a blank `Debug`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ConnId(Sid);
+pub struct ConnId {
+    sid: Sid,
+    /// 0 in the namespace `/`; another number in each other one: a client can be in several over one connection.
+    namespace: u64,
+}
 
 impl ConnId {
     pub fn new(sid: Sid) -> Self {
-        Self(sid)
+        Self { sid, namespace: 0 }
+    }
+
+    pub fn in_namespace(sid: Sid, number: u64) -> Self {
+        Self { sid, namespace: number }
     }
 
     pub fn sid(self) -> Sid {
-        self.0
+        self.sid
+    }
+
+    pub fn is_main(self) -> bool {
+        self.namespace == 0
     }
 }
 

@@ -139,9 +139,10 @@ fn parts(text: &str) -> Vec<Part<'_>> {
 fn point_in_time(text: &str) -> Result<Timestamp, String> {
     let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().and_then(|day| day.and_hms_opt(0, 0, 0));
     let moment = || DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.to_utc());
-    day.map(|day| day.and_utc()).or_else(moment).map(Timestamp::from).ok_or_else(|| {
-        "has a date that is none: write it as 2026-11-24, or as 2026-11-24T18:00:00+01:00".to_owned()
-    })
+    day.map(|day| day.and_utc())
+        .or_else(moment)
+        .map(Timestamp::from)
+        .ok_or_else(|| "has a date that is none: write it as 2026-11-24, or as 2026-11-24T18:00:00+01:00".to_owned())
 }
 
 fn merge(mut places: Vec<Range<usize>>) -> Vec<Range<usize>> {
@@ -172,7 +173,9 @@ mod tests {
 
     #[test]
     fn a_query_says_what_by_whom_where_and_when() {
-        let found = query(r#"deploy "Last Night" secur* from:"ann lee" in:ops after:2026-11-01 before:2026-11-24T18:00:00+01:00"#);
+        let found = query(
+            r#"deploy "Last Night" secur* from:"ann lee" in:ops after:2026-11-01 before:2026-11-24T18:00:00+01:00"#,
+        );
         let term = |words: &[&str], open| Term { words: words.iter().map(|word| word.to_string()).collect(), open };
         assert_eq!(found.terms, [term(&["deploy"], false), term(&["last", "night"], false), term(&["secur"], true)]);
         assert_eq!(found.from[0].as_str(), "ann lee");

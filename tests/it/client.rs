@@ -34,6 +34,8 @@ pub struct Client {
     /// Events that came while an ack was awaited.
     events: VecDeque<(String, Value)>,
     next_ack: u64,
+    /// The namespace as it stands in packets: empty for `/`, else with a comma behind it.
+    namespace: String,
 }
 
 impl Client {
@@ -54,6 +56,24 @@ impl Client {
         client
     }
 
+    /// Connects to a room's namespace, or says why it was not let in.
+    pub async fn enter_room(server: &Server, path: &str, auth: Value) -> Result<Self, String> {
+        let mut client = Self::open(server, &[]).await.unwrap();
+        client.namespace = format!("/rooms/{path},");
+        client.say(&format!("40{}{auth}", client.namespace)).await;
+        let answer = client.packet().await.unwrap();
+        match answer.strip_prefix(&format!("44{}", client.namespace)) {
+            Some(refusal) => {
+                let refusal: Value = serde_json::from_str(refusal).unwrap();
+                Err(refusal["message"].as_str().unwrap().to_owned())
+            }
+            None => {
+                assert!(answer.starts_with(&format!("40{}", client.namespace)), "{answer}");
+                Ok(client)
+            }
+        }
+    }
+
     /// The websocket alone, with more headers.
     pub async fn open(server: &Server, headers: &[(&'static str, &str)]) -> Result<Self, String> {
         Self::open_at(&server.addr, headers).await
@@ -66,7 +86,7 @@ impl Client {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
         let (socket, _) = connect_async(request).await.map_err(|error| error.to_string())?;
-        let mut client = Self { socket, events: VecDeque::new(), next_ack: 0 };
+        let mut client = Self { socket, events: VecDeque::new(), next_ack: 0, namespace: String::new() };
         let open = client.packet().await.ok_or("closed")?;
         assert!(open.starts_with("0{"), "{open}");
         Ok(client)
@@ -85,7 +105,7 @@ impl Client {
     }
 
     pub async fn emit(&mut self, event: &str, payload: Value) {
-        self.say(&format!("42{}", json!([event, payload]))).await;
+        self.say(&format!("42{}{}", self.namespace, json!([event, payload]))).await;
     }
 
     /// Emits and waits for the ack; events that come before it are kept.
@@ -97,12 +117,12 @@ impl Client {
     pub async fn emit_with_ack(&mut self, event: &str, payload: Value) -> u64 {
         let id = self.next_ack;
         self.next_ack += 1;
-        self.say(&format!("42{id}{}", json!([event, payload]))).await;
+        self.say(&format!("42{}{id}{}", self.namespace, json!([event, payload]))).await;
         id
     }
 
     pub async fn ack(&mut self, id: u64) -> Value {
-        let start = format!("43{id}[");
+        let start = format!("43{}{id}[", self.namespace);
         loop {
             let packet = self.packet().await.expect("an ack");
             match packet.strip_prefix(&start) {
@@ -197,7 +217,7 @@ impl Client {
     }
 
     fn keep(&mut self, packet: &str) {
-        if let Some(event) = packet.strip_prefix("42") {
+        if let Some(event) = packet.strip_prefix("42").and_then(|packet| packet.strip_prefix(&self.namespace)) {
             let mut event: Value = serde_json::from_str(event).unwrap();
             self.events.push_back((event[0].as_str().unwrap().to_owned(), event[1].take()));
         }

@@ -54,9 +54,15 @@ async fn a_message_can_be_edited_by_its_author_and_moderators_see_what_it_said()
         say_fast(&mut ann).await;
     }
     ok(&mut ann, "edit_message", json!({ "id": id, "message": "goodbye world" })).await;
-    assert_eq!((hits(&mut ann, "hello").await, hits(&mut ann, "goodb*").await, hits(&mut ann, "world").await), (0, 1, 1));
+    assert_eq!(
+        (hits(&mut ann, "hello").await, hits(&mut ann, "goodb*").await, hits(&mut ann, "world").await),
+        (0, 1, 1)
+    );
     ok(&mut ann, "delete_message", json!({ "id": id })).await;
-    assert_eq!((hits(&mut ann, "goodbye").await, code(&mut owner, "message_versions", json!({ "id": id })).await), (0, "not_found".into()));
+    assert_eq!(
+        (hits(&mut ann, "goodbye").await, code(&mut owner, "message_versions", json!({ "id": id })).await),
+        (0, "not_found".into())
+    );
 }
 
 async fn say_fast(client: &mut Client) {
@@ -81,9 +87,12 @@ async fn people_react_once_with_each_emoji() {
     ok(&mut ann, "react", react("👍", false)).await;
     ok(&mut bob, "react", react("🎉", false)).await;
     insta::assert_json_snapshot!("message_reacted", ann.skip_to("message_reacted").await, { ".id" => "[id]" });
-    assert_eq!(last(&mut ann).await["reactions"], json!([
-        { "emoji": "👍", "usernames": ["bob", "ann"] }, { "emoji": "🎉", "usernames": ["bob"] }
-    ]));
+    assert_eq!(
+        last(&mut ann).await["reactions"],
+        json!([
+            { "emoji": "👍", "usernames": ["bob", "ann"] }, { "emoji": "🎉", "usernames": ["bob"] }
+        ])
+    );
     ok(&mut bob, "react", react("👍", true)).await;
     assert_eq!(ok(&mut bob, "react", react("👍", true)).await["changed"], false);
     assert_eq!(last(&mut ann).await["reactions"][0], json!({ "emoji": "👍", "usernames": ["ann"] }));
@@ -162,7 +171,10 @@ async fn read_marks_move_forward_and_count_what_is_new() {
     assert_eq!(ok(&mut ann, "mark_read", json!({ "room": "g", "seq": 2 })).await["unread"], 2);
     assert_eq!(ok(&mut ann, "mark_read", json!({ "room": "g", "seq": 1 })).await["read"], 2, "never back");
     assert_eq!(ok(&mut ann, "mark_read", json!({ "room": "g", "seq": 99 })).await["read"], 5, "nor beyond the end");
-    assert_eq!(ok(&mut bob, "list_readers", json!({ "room": "g" })).await["readers"], json!([{ "username": "ann", "seq": 5 }]));
+    assert_eq!(
+        ok(&mut bob, "list_readers", json!({ "room": "g" })).await["readers"],
+        json!([{ "username": "ann", "seq": 5 }])
+    );
     ok(&mut bob, "mark_read", json!({ "room": "g", "hidden": true })).await;
     assert_eq!(ok(&mut ann, "list_readers", json!({ "room": "g" })).await["readers"], json!([]));
     let server = server.crash_and_restart();

@@ -12,6 +12,7 @@ mod http;
 mod life;
 mod limits;
 mod moderation;
+mod namespaces;
 mod pages;
 mod resume;
 mod rights;

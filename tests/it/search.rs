@@ -89,9 +89,12 @@ async fn one_finds_what_one_may_read_and_nothing_of_whom_one_has_blocked() {
     assert_eq!(found(&mut ann, "word in:g", 1).await, ["word in the group"]);
     let path = "/api/search?query=word%20group&room=g";
     let page = call(&server, "GET", path, Some(&token), Value::Null).await.json();
-    assert_eq!(page["hits"][0]["parts"], json!([
-        { "text": "word", "hit": true }, { "text": " in the ", "hit": false }, { "text": "group", "hit": true }
-    ]));
+    assert_eq!(
+        page["hits"][0]["parts"],
+        json!([
+            { "text": "word", "hit": true }, { "text": " in the ", "hit": false }, { "text": "group", "hit": true }
+        ])
+    );
     assert_eq!(call(&server, "GET", path, None, Value::Null).await.status, 401);
     assert_eq!(call(&server, "GET", "/api/search", Some(&token), Value::Null).await.status, 400);
     ok(&mut ann, "block_user", json!({ "username": "eve" })).await;
@@ -109,7 +112,8 @@ async fn what_is_deleted_leaves_no_word_behind() {
     }
     assert_eq!(found(&mut ann, "secret", 1).await, ["secret goes away"]);
     let recent = say(&mut ann, "secret of today").await["id"].clone();
-    let sizes = || [("word_blocks", "entries"), ("recent_words", "words")].map(|(table, what)| server.size(table, what));
+    let sizes =
+        || [("word_blocks", "entries"), ("recent_words", "words")].map(|(table, what)| server.size(table, what));
     let before = sizes();
     ok(&mut ann, "delete_message", json!({ "id": id })).await;
     ok(&mut ann, "delete_message", json!({ "id": recent })).await;

@@ -1,0 +1,27 @@
+//! The event that deletes a message.
+
+use serde::Deserialize;
+
+use super::event::{Context, Done, Entry, Event};
+use crate::chat::deletion;
+use crate::error::Result;
+use crate::types::{MessageId, Reason};
+
+pub const EVENTS: &[Entry] = &[Entry::of::<DeleteMessage>()];
+
+#[derive(Deserialize)]
+struct DeleteMessage {
+    id: MessageId,
+    #[serde(default)]
+    reason: Reason,
+}
+
+impl Event for DeleteMessage {
+    const NAME: &'static str = "delete_message";
+    type Ack = Done;
+
+    async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
+        deletion::delete_message(context.app, context.actor()?, self.id, self.reason).await?;
+        Ok(Done {})
+    }
+}
