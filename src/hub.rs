@@ -84,6 +84,14 @@ pub enum Publication {
         name: RoomName,
         seq: i64,
     },
+    /// From here on all connections of this very user hear the room.
+    JoinPerson {
+        identity: Identity,
+        user: UserId,
+        room: RoomId,
+        name: RoomName,
+        seq: i64,
+    },
     Leave {
         conns: Audience,
         room: RoomId,
@@ -165,6 +173,8 @@ pub trait Fanout: Send + Sync {
     fn carry_out(&self, publication: Publication);
     /// Whether this very user has a connection: a guest of the same name is another user.
     fn is_present(&self, identity: &Identity, user: UserId) -> bool;
+    /// The users of that identity who have a connection: an account is one, guests of one name are several.
+    fn users_of(&self, identity: &Identity) -> Vec<UserId>;
     /// The networks that the person's connections come from.
     fn networks_of(&self, identity: &Identity) -> Vec<Network>;
     /// The guests who have a connection on this node.
@@ -189,6 +199,10 @@ impl Fanout for Nobody {
 
     fn is_present(&self, _: &Identity, _: UserId) -> bool {
         false
+    }
+
+    fn users_of(&self, _: &Identity) -> Vec<UserId> {
+        Vec::new()
     }
 
     fn networks_of(&self, _: &Identity) -> Vec<Network> {

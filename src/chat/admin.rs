@@ -78,8 +78,10 @@ pub async fn stats(app: &App, actor: &Actor) -> Result<Stats> {
     app.db
         .read(move |reader| {
             policy::on_server(Action::ReadServerStats, facts.standing(reader, &actor)?)?;
-            let (public, groups): (Vec<_>, Vec<_>) =
-                rooms::all(reader)?.into_iter().partition(|(room, _, _)| room.id == RoomId::PUBLIC);
+            let (public, groups): (Vec<_>, Vec<_>) = rooms::all(reader)?
+                .into_iter()
+                .filter(|(room, _, _)| room.direct.is_none())
+                .partition(|(room, _, _)| room.id == RoomId::PUBLIC);
             let public_messages = public.iter().map(|(_, _, messages)| messages).sum();
             let created_at = public.first().map_or(facts.at, |(room, _, _)| room.created_at);
             let counts = admin::counts(reader)?;

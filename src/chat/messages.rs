@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::direct::{self, Pair};
 use super::facts::Facts;
 use super::policy::{self, Action};
 use super::rooms::find_group;
@@ -32,6 +33,8 @@ pub struct Draft {
 pub enum Target {
     Public,
     Group(RoomName),
+    /// A room of two people, which is made with their first message.
+    Direct(Box<Pair>),
 }
 
 /// Stores a message and tells the room. It is on the disk before anyone sees it.
@@ -41,6 +44,7 @@ pub async fn post(app: &App, actor: &Actor, target: Target, draft: Draft) -> Res
     let name = match &target {
         Target::Public => RoomName::public(),
         Target::Group(name) => name.clone(),
+        Target::Direct(pair) => pair.room.clone(),
     };
     let (facts, actor) = (Facts::of(app), actor.clone());
     let limits = app.limits.clone();
@@ -113,6 +117,7 @@ fn open_room(facts: Facts, tx: &mut Tx, actor: &Actor, target: Target, limits: &
     let room = match target {
         Target::Public => rooms::public(tx)?,
         Target::Group(name) => find_group(tx, &name)?.ok_or_else(|| Error::NotFound("Group does not exist".into()))?,
+        Target::Direct(pair) => direct::find_or_make(facts, tx, actor, *pair)?,
     };
     let (standing, there) = facts.in_room(tx, actor, &room)?;
     policy::in_room(Action::Post, standing, there)?;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::facts::Facts;
 use super::people::{RECENT, guest, identify, refuse_account_name};
 use super::policy::{self, Action};
-use super::rooms::{announce_joined, knock, member_names};
+use super::rooms::{announce_joined, find_open, knock, member_names};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::hub::{Audience, Outbound, Publication};
@@ -52,7 +52,7 @@ pub async fn admit(
         }
         (None, None) => return Err(Error::Unauthenticated("Connect with auth {token}, or {username}.".into())),
     };
-    let room = knock(app, &actor, room, password, rooms::find).await?;
+    let room = knock(app, &actor, room, password, find_open).await?;
     Ok(Admission { actor, room, guest })
 }
 

@@ -113,9 +113,16 @@ pub async fn enter(app: &App, actor: &Actor, conn: ConnId) -> Result<()> {
         .write(Lane::People, move |tx| {
             let public = public_to_enter(facts, tx, &actor)?;
             resume::come_in(tx, facts, &actor)?;
-            resume::keep(tx, facts, &actor, hub.rooms_of(conn).into_keys().chain([RoomId::PUBLIC]))?;
-            let member_of = rooms::of_member(tx, actor.user)?.into_iter().map(|room| room.name).collect();
-            enter_public(tx, &actor, conn, public, Some(member_of))
+            let (directs, groups): (Vec<_>, Vec<_>) =
+                rooms::of_member(tx, actor.user)?.into_iter().partition(|room| room.direct.is_some());
+            enter_public(tx, &actor, conn, public, Some(groups.into_iter().map(|room| room.name).collect()))?;
+            // Pages join groups by themselves; what is said to one alone comes unasked.
+            for room in &directs {
+                let seq = rooms::last_seq(tx, room.id)?;
+                tx.publish(Publication::Join { conn, room: room.id, name: room.name.clone(), seq });
+            }
+            let heard = hub.rooms_of(conn).into_keys().chain([RoomId::PUBLIC]);
+            resume::keep(tx, facts, &actor, heard.chain(directs.iter().map(|room| room.id)))
         })
         .await
 }

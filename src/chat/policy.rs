@@ -55,6 +55,7 @@ pub enum Action {
     BanFromRoom,
     SetSlowMode,
     SetRoomRole,
+    SetRetention,
     KickFromServer,
     MuteOnServer,
     BanFromServer,
@@ -111,7 +112,7 @@ pub fn on_server(action: Action, who: Standing) -> Result<()> {
             at_least(Role::Admin, who, "This is for administrators.")
         }
         JoinRoom | ReadRoom | Post | EditOwnMessage | React | Report | DeleteOwnMessage | DeleteAnyMessage
-        | ReadEdits | Pin | KickFromRoom | MuteInRoom | BanFromRoom | SetSlowMode | SetRoomRole => {
+        | ReadEdits | Pin | KickFromRoom | MuteInRoom | BanFromRoom | SetSlowMode | SetRoomRole | SetRetention => {
             forbidden("This is done in a room.")
         }
     }
@@ -142,7 +143,7 @@ pub fn in_room(action: Action, who: Standing, there: InRoom) -> Result<()> {
                 false => needs("This is for moderators of the room.", who),
             }
         }
-        SetRoomRole => match there.role == Some(RoomRole::Owner) || who.role() >= Role::Admin {
+        SetRoomRole | SetRetention => match there.role == Some(RoomRole::Owner) || who.role() >= Role::Admin {
             true => Ok(()),
             false => needs("This is for the room's owner.", who),
         },
@@ -245,7 +246,7 @@ mod tests {
             BackUp,
         ]
     };
-    const IN_ROOM: [Action; 15] = {
+    const IN_ROOM: [Action; 16] = {
         use Action::*;
         [
             JoinRoom,
@@ -263,6 +264,7 @@ mod tests {
             BanFromRoom,
             SetSlowMode,
             SetRoomRole,
+            SetRetention,
         ]
     };
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::direct;
 use super::facts::{Facts, any_room, hidden_from};
 use super::people::identify;
 use super::policy::{self, Action};
@@ -225,8 +226,20 @@ pub async fn go_on(app: &App, actor: &Actor, ticket: Ticket) -> Result<()> {
             who.conn.map_or(Ok(()), |conn| identify(tx, &who, conn).map(drop))
         })
         .await?;
+    let mut rooms_heard = ticket.rooms;
+    // Rooms of two that were made after the ticket was written are not in it.
+    for room in app
+        .db
+        .read({
+            let user = actor.user;
+            move |reader| direct::of_user(reader, user)
+        })
+        .await?
+    {
+        rooms_heard.entry(room.id.get()).or_insert(None);
+    }
     let mut room_left = MOST_TOGETHER;
-    for (room, heard) in ticket.rooms {
+    for (room, heard) in rooms_heard {
         let room = RoomId::from_stored(room);
         let heard = heard.or_else(|| app.run.seqs.get(&room).copied()).unwrap_or(0);
         hear_again(app, facts, actor, room, heard, &mut room_left).await?;
@@ -257,7 +270,9 @@ async fn hear_again(
             let seq = rooms::last_seq(tx, room.id)?;
             tx.publish(Publication::Join { conn, room: room.id, name: room.name.clone(), seq });
             let sent = replay(tx, &actor, conn, &room, heard, most)?;
-            announce_joined(tx, conn, &actor.name, &room);
+            if room.direct.is_none() {
+                announce_joined(tx, conn, &actor.name, &room);
+            }
             keep(tx, facts, &actor, hub.rooms_of(conn).into_keys().chain([room.id]))?;
             Ok(sent)
         })

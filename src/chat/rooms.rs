@@ -81,7 +81,7 @@ impl Outbound for UserLeft {
 /// Makes a group; its maker is its owner and first member.
 pub async fn create(app: &App, actor: &Actor, name: RoomName, password: Option<Password>) -> Result<Room> {
     let taken = || Error::Conflict("Group already exists".into());
-    if name == RoomName::public() {
+    if name == RoomName::public() || name.is_direct() {
         return Err(taken());
     }
     app.pressure.admit_guest()?;
@@ -103,7 +103,8 @@ pub async fn create(app: &App, actor: &Actor, name: RoomName, password: Option<P
     let audience = if app.config.guests { Audience::Everyone } else { Audience::Introduced };
     let created_at = facts.at;
     let creator = Some(actor.name.clone());
-    let room = Room { id: RoomId::random(), name, creator, created_at, password_hash, slow_mode: 0 };
+    let room =
+        Room { id: RoomId::random(), name, creator, created_at, password_hash, slow_mode: 0, keep: None, direct: None };
     let hub = app.hub.clone();
     // One lane for all new groups: people see the list grow in one order.
     app.db
@@ -226,7 +227,8 @@ pub async fn leave(app: &App, actor: &Actor, name: RoomName) -> Result<Option<Ro
 
 /// Tells the rooms of a connection that has gone. Membership stays: people come back.
 pub fn disconnected(app: &App, actor: &Actor, rooms: &BTreeMap<RoomId, Heard>) {
-    let steps = rooms.iter().map(|(id, heard)| {
+    let groups = rooms.iter().filter(|(_, heard)| !heard.name.is_direct());
+    let steps = groups.map(|(id, heard)| {
         let left = UserLeft { username: actor.name.clone(), room: heard.name.clone() };
         Step::Publish(Publication::emit_except(Audience::Room(*id), actor.conn, &left))
     });
@@ -238,9 +240,14 @@ pub(super) fn announce_joined(tx: &mut Tx, conn: ConnId, name: &Username, room: 
     tx.publish(Publication::emit_except(Audience::Room(room.id), Some(conn), &joined));
 }
 
-/// A group of that name; the public room is none.
+/// A group of that name; the public room is none, and neither is a room of two people.
 pub(super) fn find_group(reader: &mut Reader, name: &RoomName) -> Result<Option<Room>> {
-    Ok(rooms::find(reader, name)?.filter(|room| room.id != RoomId::PUBLIC))
+    Ok(find_open(reader, name)?.filter(|room| room.id != RoomId::PUBLIC))
+}
+
+/// A room that one can come into.
+pub(super) fn find_open(reader: &mut Reader, name: &RoomName) -> Result<Option<Room>> {
+    Ok(rooms::find(reader, name)?.filter(|room| room.direct.is_none()))
 }
 
 /// Each name once, in the order of joining: a guest who came back is the same person to everyone who reads the list.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::facts::Facts;
+use super::retention;
 use super::sessions::{goodbye, is_over, is_stale, touch};
 use crate::app::App;
 use crate::config::SessionLife;
@@ -53,6 +54,9 @@ pub async fn watch(app: Arc<App>) {
             if is_due {
                 swept = Instant::now();
                 sweeps += 1;
+                if let Err(error) = retention::expire_all(&app).await {
+                    tracing::warn!("old messages could not be removed: {error}");
+                }
             }
             if is_due
                 && sweeps % TICKETS == 0

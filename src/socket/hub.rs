@@ -3,7 +3,7 @@
 //! The library's own broadcast does not tell which socket had no room for an event, so each socket is served by itself,
 //! with a payload that was encoded once. Who is too slow is cut off, so that it comes back and misses nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
@@ -249,6 +249,15 @@ impl Fanout for SocketHub {
                 });
             }
             Publication::Join { conn, room, name, seq } => self.registry().join(conn, room, &name, seq),
+            Publication::JoinPerson { identity, user, room, name, seq } => {
+                let mut registry = self.registry();
+                for listener in registry.of_person(&identity) {
+                    // A namespace is one room.
+                    if listener.user() == Some(user) && listener.conn.is_main() {
+                        registry.join(listener.conn, room, &name, seq);
+                    }
+                }
+            }
             Publication::Leave { conns, room } => {
                 let listeners = self.listeners(&conns);
                 let mut registry = self.registry();
@@ -272,6 +281,12 @@ impl Fanout for SocketHub {
 
     fn is_present(&self, identity: &Identity, user: UserId) -> bool {
         self.registry().of_person(identity).iter().any(|listener| listener.user() == Some(user))
+    }
+
+    fn users_of(&self, identity: &Identity) -> Vec<UserId> {
+        let listeners = self.registry().of_person(identity);
+        let users: BTreeSet<_> = listeners.iter().filter_map(|listener| listener.user()).collect();
+        users.into_iter().collect()
     }
 
     fn networks_of(&self, identity: &Identity) -> Vec<Network> {

@@ -3,6 +3,7 @@
 mod accounts;
 mod admin;
 mod deletion;
+mod direct;
 mod editing;
 mod event;
 mod handshake;
@@ -79,6 +80,7 @@ fn entries() -> Entries {
         accounts::EVENTS,
         admin::EVENTS,
         deletion::EVENTS,
+        direct::EVENTS,
         editing::EVENTS,
         history::EVENTS,
         messages::EVENTS,

@@ -6,7 +6,7 @@ use super::event::{Context, Done, Entry, Event};
 use crate::chat::accounts;
 use crate::chat::audit::{self, AuditEntry};
 use crate::chat::moderation::{self, BanOptions, Banned, SanctionInfo, Target};
-use crate::chat::room_settings;
+use crate::chat::{retention, room_settings};
 use crate::error::{Error, Result};
 use crate::types::{Reason, Role, RoomName, RoomRole, Username, falsy_as_none};
 
@@ -17,6 +17,7 @@ pub const EVENTS: &[Entry] = &[
     Entry::of::<MuteUser>(),
     Entry::of::<ListSanctions>(),
     Entry::of::<SetSlowMode>(),
+    Entry::of::<SetRetention>(),
     Entry::of::<SetRole>(),
     Entry::of::<ReadAuditLog>(),
 ];
@@ -149,6 +150,22 @@ impl Event for SetSlowMode {
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
         room_settings::set_slow_mode(context.app, context.actor()?, self.room, self.seconds).await?;
+        Ok(Done {})
+    }
+}
+
+#[derive(Deserialize)]
+struct SetRetention {
+    room: RoomName,
+    days: f64,
+}
+
+impl Event for SetRetention {
+    const NAME: &'static str = "set_retention";
+    type Ack = Done;
+
+    async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
+        retention::set(context.app, context.actor()?, self.room, self.days).await?;
         Ok(Done {})
     }
 }

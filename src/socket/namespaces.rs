@@ -59,7 +59,7 @@ pub fn attach(pipeline: &Arc<Pipeline>) {
             let accepted = accept(&pipeline, entries.clone(), socket, auth).await;
             match &accepted {
                 Err(NotAdmitted::Refused(_)) => tidy_up(pipeline.hub.io(), &path),
-                Err(NotAdmitted::Nowhere(_)) => drop(pipeline.hub.io().delete_ns(&path)),
+                Err(NotAdmitted::Nowhere(_)) => pipeline.hub.io().delete_ns(&path),
                 Ok(()) => {}
             }
             accepted

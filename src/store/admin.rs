@@ -5,11 +5,12 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use anyhow::Context;
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
-use super::Reader;
 use super::connection::AnyConnection;
 use super::schema::{sessions, users};
+use super::{Reader, Tx};
 use crate::error::{Error, Result};
 
 pub struct Counts {
@@ -22,6 +23,14 @@ pub fn counts(reader: &mut Reader) -> Result<Counts> {
         users: users::table.count().get_result(reader.connection)?,
         sessions: sessions::table.count().get_result(reader.connection)?,
     })
+}
+
+/// Gives the space of what was deleted back to the file system. PostgreSQL does so by itself, and uses it anew.
+pub fn shrink(tx: &mut Tx) -> Result<()> {
+    if let AnyConnection::Sqlite(connection) = &mut *tx.reader.connection {
+        connection.batch_execute("PRAGMA incremental_vacuum")?;
+    }
+    Ok(())
 }
 
 /// Copies an SQLite database into a new file that its owner alone can read. Nothing is left of a copy that failed.

@@ -26,7 +26,7 @@ pub fn connect(url: &DatabaseUrl) -> anyhow::Result<AnyConnection> {
             let mut connection = SqliteConnection::establish(&file_uri(path, "rwc")).with_context(context)?;
             // FULL: a commit is on the disk when it returns.
             connection
-                .batch_execute("PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
+                .batch_execute("PRAGMA busy_timeout = 5000; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
                 .with_context(context)?;
             Ok(AnyConnection::Sqlite(connection))
         }

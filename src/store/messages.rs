@@ -207,6 +207,13 @@ pub fn get(reader: &mut Reader, room: &Room, seq: i64) -> Result<Option<Written>
     Ok(open_all(reader, room, row.into_iter().collect())?.pop())
 }
 
+/// Deletes the messages before a position, and all that hangs on them.
+pub fn delete_before(tx: &mut Tx, room: &Room, seq: i64) -> Result<()> {
+    diesel::delete(messages::table.filter(messages::room_id.eq(room.id.get()).and(messages::seq.lt(seq))))
+        .execute(tx.reader.connection)?;
+    words::remove_before(tx, room.id, seq)
+}
+
 /// Whether the message was there to delete. All that hangs on it goes along.
 pub fn delete(tx: &mut Tx, room: &Room, written: &Written) -> Result<bool> {
     let Written { message, author, .. } = written;
@@ -275,6 +282,7 @@ fn written(
     let message = Message {
         id: id(seq)?,
         user_id: body.u,
+        to: room.partner_of(body.u).cloned(),
         username: body.n,
         mentions: mentions(body.m.as_str()),
         message: body.m,

@@ -19,6 +19,11 @@ struct Profile {
     password_hash: Option<String>,
     #[serde(default, skip_serializing_if = "is_zero")]
     slow_mode: u32,
+    /// Seconds that messages stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keep: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    direct: Option<Box<[(UserId, Username); 2]>>,
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -59,7 +64,11 @@ pub fn lane(name: &RoomName) -> Lane {
 pub fn insert(tx: &mut Tx, room: &Room) -> Result<()> {
     let profile = seal_profile(tx, room)?;
     let name_blind = tx.blind("rooms.name", room.name.as_str())?;
-    let key_blind = key_blind(tx, &room.name)?;
+    // Nobody mistakes a room of two for another one: it has no name that people read.
+    let key_blind = match room.direct {
+        Some(_) => None,
+        None => Some(key_blind(tx, &room.name)?),
+    };
     let inserted = diesel::insert_into(rooms::table)
         .values((
             rooms::id.eq(room.id.get()),
@@ -67,6 +76,7 @@ pub fn insert(tx: &mut Tx, room: &Room) -> Result<()> {
             rooms::key_blind.eq(key_blind),
             rooms::profile.eq(profile),
             rooms::last_seq.eq(0),
+            rooms::direct.eq(room.direct.is_some()),
         ))
         .execute(tx.reader.connection);
     match inserted {
@@ -92,7 +102,8 @@ pub fn is_taken(reader: &mut Reader, name: &RoomName) -> Result<bool> {
 
 /// Makes the keys of all rooms anew. Of rooms that look alike, from before there were keys, the oldest has it.
 pub(super) fn renew_keys(tx: &mut Tx) -> Result<()> {
-    let rows: Vec<(i64, String)> = rooms::table.select((rooms::id, rooms::profile)).load(tx.reader.connection)?;
+    let groups = rooms::table.filter(rooms::direct.eq(false)).select((rooms::id, rooms::profile));
+    let rows: Vec<(i64, String)> = groups.load(tx.reader.connection)?;
     let mut all = rows.into_iter().map(|(id, profile)| open_room(tx, id, profile)).collect::<Result<Vec<_>>>()?;
     all.sort_by_key(|room| (room.created_at, room.id));
     diesel::update(rooms::table).set(rooms::key_blind.eq(None::<Vec<u8>>)).execute(tx.reader.connection)?;
@@ -120,6 +131,8 @@ pub(super) fn ensure_public(tx: &mut Tx, now: Timestamp) -> Result<()> {
         created_at: now,
         password_hash: None,
         slow_mode: 0,
+        keep: None,
+        direct: None,
     };
     insert(tx, &room)
 }
@@ -167,11 +180,21 @@ fn seal_profile(tx: &mut Tx, room: &Room) -> Result<String> {
         created_at: room.created_at.micros(),
         password_hash: room.password_hash.clone(),
         slow_mode: room.slow_mode,
+        keep: room.keep.map(|keep| keep.as_secs()),
+        direct: room.direct.clone(),
     };
     tx.seal_json(profile_place(&id_bytes(room.id)), &profile)
 }
 
-/// All rooms, the public one too, with the number of members and of messages.
+/// The name of the room of two people: the same whoever asks, and nobody else can tell it.
+pub fn direct_name(reader: &mut Reader, one: UserId, other: UserId) -> Result<RoomName> {
+    let (first, second) = (one.min(other), one.max(other));
+    let blind = reader.blind("rooms.direct", &format!("{first} {second}"))?;
+    let digits: String = blind[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(RoomName::direct(&digits))
+}
+
+/// All rooms, the public one and those of two people too, with the number of members and of messages.
 pub fn all(reader: &mut Reader) -> Result<Vec<(Room, i64, i64)>> {
     use diesel::dsl::count_star;
 
@@ -189,6 +212,13 @@ pub fn all(reader: &mut Reader) -> Result<Vec<(Room, i64, i64)>> {
     Ok(all)
 }
 
+/// The rooms that do not keep their messages for ever.
+pub fn with_retention(reader: &mut Reader) -> Result<Vec<Room>> {
+    let rows: Vec<(i64, String)> = rooms::table.select((rooms::id, rooms::profile)).load(reader.connection)?;
+    let all = rows.into_iter().map(|(id, profile)| open_room(reader, id, profile)).collect::<Result<Vec<_>>>()?;
+    Ok(all.into_iter().filter(|room| room.keep.is_some()).collect())
+}
+
 /// The position of a room's newest message, deleted ones counted too; 0 where there was none.
 pub fn last_seq(reader: &mut Reader, room: RoomId) -> Result<i64> {
     Ok(rooms::table.find(room.get()).select(rooms::last_seq).first(reader.connection)?)
@@ -202,8 +232,8 @@ pub fn last_seqs(reader: &mut Reader) -> Result<std::collections::HashMap<RoomId
 
 /// The names of all groups, in the order of their creation. The public room is none.
 pub fn group_names(reader: &mut Reader) -> Result<Vec<RoomName>> {
-    let ids: Vec<i64> =
-        rooms::table.filter(rooms::id.ne(RoomId::PUBLIC.get())).select(rooms::id).load(reader.connection)?;
+    let groups = rooms::table.filter(rooms::id.ne(RoomId::PUBLIC.get()).and(rooms::direct.eq(false)));
+    let ids: Vec<i64> = groups.select(rooms::id).load(reader.connection)?;
     let ids: Vec<_> = ids.into_iter().map(RoomId::from_stored).collect();
     let unknown: Vec<_> = {
         let known = reader.vault.room_names.read().expect("names lock");
@@ -315,6 +345,8 @@ fn open_room(reader: &mut Reader, id: i64, profile: String) -> Result<Room> {
         created_at: timestamp(profile.created_at)?,
         password_hash: profile.password_hash,
         slow_mode: profile.slow_mode,
+        keep: profile.keep.map(std::time::Duration::from_secs),
+        direct: profile.direct,
     })
 }
 

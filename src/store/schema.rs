@@ -27,6 +27,7 @@ diesel::table! {
         profile -> Text,
         last_seq -> BigInt,
         key_blind -> Nullable<Binary>,
+        direct -> Bool,
     }
 }
 

@@ -94,15 +94,39 @@ pub(super) fn remove(tx: &mut Tx, room: &Room, seq: i64, text: &str, author: &Id
         for hash in tx.hashes(room, &label)? {
             let Some((first, mut entries)) = piece(tx, room.id, block, hash)? else { continue };
             entries.retain(|entry| *entry != (hash, place));
-            let row = word_blocks::table.find((room.id.get(), block, first));
-            match entries.is_empty() {
-                true => diesel::delete(row).execute(tx.reader.connection)?,
-                false => diesel::update(row)
-                    .set(word_blocks::entries.eq(pack_entries(&entries)))
-                    .execute(tx.reader.connection)?,
-            };
+            set_piece(tx, room.id, block, first, &entries)?;
         }
     }
+    Ok(())
+}
+
+/// Of all messages before a position.
+pub(super) fn remove_before(tx: &mut Tx, room: RoomId, seq: i64) -> Result<()> {
+    let recent = recent_words::table.filter(recent_words::room_id.eq(room.get()).and(recent_words::seq.lt(seq)));
+    diesel::delete(recent).execute(tx.reader.connection)?;
+    let (block, place) = place_of(seq);
+    let own = word_blocks::table.filter(word_blocks::room_id.eq(room.get()));
+    diesel::delete(own.filter(word_blocks::block.lt(block))).execute(tx.reader.connection)?;
+    let pieces: Vec<(i64, Vec<u8>)> = own
+        .filter(word_blocks::block.eq(block))
+        .select((word_blocks::first, word_blocks::entries))
+        .load(tx.reader.connection)?;
+    for (first, packed) in pieces {
+        let left: Vec<_> = entries(&packed).filter(|entry| entry.1 >= place).collect();
+        set_piece(tx, room, block, first, &left)?;
+    }
+    Ok(())
+}
+
+/// Changes a piece of a block, or removes it when nothing is left in it.
+fn set_piece(tx: &mut Tx, room: RoomId, block: i64, first: i64, entries: &[Entry]) -> Result<()> {
+    let row = word_blocks::table.find((room.get(), block, first));
+    match entries.is_empty() {
+        true => diesel::delete(row).execute(tx.reader.connection)?,
+        false => {
+            diesel::update(row).set(word_blocks::entries.eq(pack_entries(entries))).execute(tx.reader.connection)?
+        }
+    };
     Ok(())
 }
 

@@ -70,6 +70,17 @@ pub struct Room {
     pub password_hash: Option<String>,
     /// Seconds between two messages of one member; 0 is as fast as they like.
     pub slow_mode: u32,
+    /// How long messages stay; `None` is for ever.
+    pub keep: Option<std::time::Duration>,
+    /// The two people whose room it is; `None` for a group.
+    pub direct: Option<Box<[(UserId, Username); 2]>>,
+}
+
+impl Room {
+    /// Whom this person talks to in a room of two.
+    pub fn partner_of(&self, user: UserId) -> Option<&Username> {
+        self.direct.as_ref()?.iter().find(|(id, _)| *id != user).map(|(_, name)| name)
+    }
 }
 
 /// A stored message, in the shape in which clients get it: as `new_message` and as an entry of a history.
@@ -92,6 +103,9 @@ pub struct Message {
     /// The message that it answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<Quote>,
+    /// Whom it is for, where it is a direct message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Username>,
     /// Names with an `@` before them: whether there is anybody of that name is not said.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mentions: Vec<Username>,

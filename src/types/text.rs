@@ -6,6 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
+/// What the names of rooms of two begin with.
+const DIRECT: &str = "direct:";
 /// Longest user or group name, in characters (Unicode scalar values after NFC).
 const NAME_LENGTH: usize = 64;
 /// Longest password, in characters.
@@ -61,6 +63,16 @@ impl RoomName {
     /// The room that everyone is in. No group can take its name.
     pub fn public() -> Self {
         Self("public".into())
+    }
+
+    /// Whether it is of a room of two people. No group can take such a name.
+    pub fn is_direct(&self) -> bool {
+        self.0.starts_with(DIRECT)
+    }
+
+    /// Of a room of two people.
+    pub fn direct(digits: &str) -> Self {
+        Self(format!("{DIRECT}{digits}"))
     }
 }
 

@@ -65,7 +65,7 @@ async fn who_may_not_come_in_is_told_why() {
         ),
         ("g", json!({}), "Connect with auth {token}, or {username}."),
         ("g", json!({ "username": "<b>" }), "auth must be {token}, or {username, password?}"),
-        ("g", json!({ "token": "x" }), "auth must be {token}, or {username, password?}"),
+        ("g", json!({ "token": "x" }), "This session is over. Sign in again."),
         ("%FF", json!({ "username": "bob" }), "must be UTF-8"),
     ] {
         let refused = Client::enter_room(&server, room, auth.clone()).await;

@@ -43,7 +43,9 @@ const EVENTS: &[(&str, &str, &str)] = &[
     ("get_unread", "{}", "ManageOneself"),
     ("block_user", r#"{"username":"victim"}"#, "ManageOneself"),
     ("unblock_user", r#"{"username":"victim"}"#, "ManageOneself"),
+    ("list_directs", "{}", "ManageOneself"),
     ("create_group", r#"{"group_name":"of {n}"}"#, "CreateGroup"),
+    ("send_direct_message", r#"{"to":"victim","message":"x"}"#, "CreateGroup"),
     ("kick_user", r#"{"username":"victim"}"#, "KickFromServer"),
     ("mute_user", r#"{"username":"victim","minutes":0}"#, "MuteOnServer"),
     ("unban_user", r#"{"username":"victim"}"#, "BanFromServer"),
@@ -77,6 +79,7 @@ const IN_GROUP: &[(&str, &str, &str)] = &[
     ("ban_user", r#"{"username":"nobody-{n}","room":"g"}"#, "BanFromRoom"),
     ("list_sanctions", r#"{"room":"g"}"#, "BanFromRoom"),
     ("set_role", r#"{"username":"nobody-{n}","room":"g","role":"member"}"#, "SetRoomRole"),
+    ("set_retention", r#"{"room":"g","days":0}"#, "SetRetention"),
     ("join_group", r#"{"group_name":"g","password":"pw"}"#, "JoinRoom"),
 ];
 

@@ -1,0 +1,109 @@
+//! Retention: how long a room keeps its messages.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::audit;
+use super::facts::{Facts, any_room};
+use super::policy::{self, Action};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::hub::{Audience, Outbound, Publication};
+use crate::store::{Lane, admin, messages, rooms};
+use crate::types::{Actor, Reason, Room, RoomName};
+
+/// Longest time, in days.
+const LONGEST: f64 = 36_500.0;
+/// Messages that one write deletes.
+const AT_ONCE: i64 = 2_000;
+const DAY: f64 = 86_400.0;
+
+/// To the room: how long it keeps messages from now on; 0 is for ever.
+#[derive(Serialize)]
+pub struct RetentionSet {
+    room: RoomName,
+    days: f64,
+}
+
+impl Outbound for RetentionSet {
+    const NAME: &'static str = "retention_set";
+}
+
+/// To the room: the messages before this `seq` are gone.
+#[derive(Serialize)]
+pub struct MessagesExpired {
+    room: RoomName,
+    before: i64,
+}
+
+impl Outbound for MessagesExpired {
+    const NAME: &'static str = "messages_expired";
+}
+
+/// Sets how many days a room keeps its messages, or parts of days; 0 is for ever. Older ones go at once.
+pub async fn set(app: &App, actor: &Actor, name: RoomName, days: f64) -> Result<()> {
+    if !(0.0..=LONGEST).contains(&days) {
+        return Err(Error::invalid("days", format!("must be a number from 0 to {LONGEST}")));
+    }
+    let (facts, actor) = (Facts::of(app), actor.clone());
+    let limits = app.limits.clone();
+    let room = app
+        .db
+        .write(rooms::lane(&name), move |tx| {
+            let room = any_room(tx, &name)?;
+            let (standing, there) = facts.in_room(tx, &actor, &room)?;
+            policy::in_room(Action::SetRetention, standing, there)?;
+            limits.moderation(standing.role, actor.user)?;
+            let keep = (days > 0.0).then(|| Duration::from_secs((days * DAY).ceil() as u64));
+            let room = Room { keep, ..room };
+            rooms::update(tx, &room)?;
+            tx.publish(Publication::emit(Audience::Room(room.id), &RetentionSet { room: room.name.clone(), days }));
+            let action = format!("set_retention {days}");
+            audit::note(tx, facts.at, Some(&actor), &action, None, Some(&room.name), Reason::default());
+            Ok(room)
+        })
+        .await?;
+    expire(app, room).await.map(drop)
+}
+
+/// Deletes what rooms do not keep any longer. For [`super::watch`].
+pub(super) async fn expire_all(app: &App) -> Result<()> {
+    let rooms = app.db.read(rooms::with_retention).await?;
+    let mut any = false;
+    for room in rooms {
+        any |= expire(app, room).await?;
+    }
+    match any {
+        // The space goes back to the file system.
+        true => app.db.write(Lane::People, admin::shrink).await,
+        false => Ok(()),
+    }
+}
+
+/// Whether anything was deleted.
+async fn expire(app: &App, room: Room) -> Result<bool> {
+    let Some(keep) = room.keep else { return Ok(false) };
+    let oldest = app.now().micros().saturating_sub(i64::try_from(keep.as_micros()).unwrap_or(i64::MAX));
+    let mut any = false;
+    loop {
+        let here = room.clone();
+        let is_done = app
+            .db
+            .write(rooms::lane(&room.name), move |tx| {
+                let first = messages::after(tx, &here, 0, AT_ONCE)?;
+                let expired = first.iter().take_while(|written| written.message.timestamp.micros() < oldest);
+                let Some(last) = expired.last() else { return Ok(true) };
+                let before = last.message.seq + 1;
+                messages::delete_before(tx, &here, before)?;
+                let expired = MessagesExpired { room: here.name.clone(), before };
+                tx.publish(Publication::emit(Audience::Room(here.id), &expired));
+                Ok(false)
+            })
+            .await?;
+        match is_done {
+            true => return Ok(any),
+            false => any = true,
+        }
+    }
+}
