@@ -19,6 +19,8 @@ const CROWD: u32 = 10;
 /// Groups that one may join, and pages that one may read, in the time of one message.
 const PASSAGES: u32 = 4;
 
+/// Exports of one person.
+const EXPORTS: Rate = Rate { interval: Duration::from_secs(60), burst: 3 };
 /// From one time that somebody is told to be writing to the next.
 const TYPING: Duration = Duration::from_secs(3);
 
@@ -34,6 +36,7 @@ enum Act {
     Reading,
     SlowMode(RoomId),
     Typing(RoomId),
+    Export,
     LoginFailure,
     RoomPassword,
     Registration,
@@ -151,6 +154,11 @@ impl Limits {
         take(&self.buckets, Act::SlowMode(room), whose.map(|whose| (whose, rate)).collect()).map(drop)
     }
 
+    /// All that one has, which is read from all corners.
+    pub fn export(&self, person: UserId) -> Result<()> {
+        self.take(Act::Export, |_| vec![(Whose::Person(person), EXPORTS)]).map(drop)
+    }
+
     /// Whether it is to be told that somebody is writing. No setting turns it off.
     pub fn typing(&self, room: RoomId, person: UserId) -> bool {
         let rate = Rate { interval: TYPING, burst: 1 };
@@ -229,6 +237,7 @@ impl Act {
             Self::Reading => "reading",
             Self::SlowMode(_) => "slow_mode",
             Self::Typing(_) => "typing",
+            Self::Export => "export",
             Self::LoginFailure => "login",
             Self::RoomPassword => "room_password",
             Self::Registration => "registration",

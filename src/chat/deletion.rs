@@ -61,7 +61,7 @@ pub(super) async fn remove_messages(app: &App, whom: &Identity, room: Option<Roo
         .read(move |reader| {
             let rooms = match room {
                 Some(room) => vec![room],
-                None => rooms::all(reader)?.into_iter().map(|(room, _, _)| room).collect(),
+                None => rooms::every(reader)?,
             };
             let mut found = Vec::new();
             for room in rooms {

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod deletion;
 pub mod direct;
 pub mod editing;
+pub mod export;
 mod facts;
 pub mod history;
 pub mod invites;

@@ -69,9 +69,9 @@ pub async fn set(app: &App, actor: &Actor, name: RoomName, days: f64) -> Result<
 
 /// Deletes what rooms do not keep any longer. For [`super::watch`].
 pub(super) async fn expire_all(app: &App) -> Result<()> {
-    let rooms = app.db.read(rooms::with_retention).await?;
+    let rooms = app.db.read(rooms::every).await?;
     let mut any = false;
-    for room in rooms {
+    for room in rooms.into_iter().filter(|room| room.keep.is_some()) {
         any |= expire(app, room).await?;
     }
     match any {

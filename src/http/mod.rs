@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admin;
+mod export;
 mod guard;
 mod history;
 mod ops;
@@ -81,6 +82,7 @@ fn guarded(web: Web) -> Router<Web> {
         .route("/api/invites", get(accounts::list_invites).post(accounts::create_invite))
         .route("/api/invites/{id}", delete(accounts::revoke_invite))
         .route("/api/rooms/{name}/messages", get(history::messages))
+        .route("/api/export", get(export::own))
         .route("/api/search", get(search::search))
         .route("/api/accounts", get(accounts::list_accounts))
         .route("/api/accounts/disable", post(accounts::disable_account))

@@ -194,29 +194,28 @@ pub fn direct_name(reader: &mut Reader, one: UserId, other: UserId) -> Result<Ro
     Ok(RoomName::direct(&digits))
 }
 
-/// All rooms, the public one and those of two people too, with the number of members and of messages.
+/// As [`every`], in the order of their making, with the number of members and of messages.
 pub fn all(reader: &mut Reader) -> Result<Vec<(Room, i64, i64)>> {
     use diesel::dsl::count_star;
 
     use super::schema::messages;
 
-    let rows: Vec<(i64, String)> = rooms::table.select((rooms::id, rooms::profile)).load(reader.connection)?;
-    let mut all = Vec::with_capacity(rows.len());
-    for (id, profile) in rows {
+    let mut all = Vec::new();
+    for room in every(reader)? {
+        let id = room.id.get();
         let members =
             memberships::table.filter(memberships::room_id.eq(id)).select(count_star()).first(reader.connection)?;
         let written = messages::table.filter(messages::room_id.eq(id)).select(count_star()).first(reader.connection)?;
-        all.push((open_room(reader, id, profile)?, members, written));
+        all.push((room, members, written));
     }
     all.sort_by_key(|(room, _, _)| (room.created_at, room.id));
     Ok(all)
 }
 
-/// The rooms that do not keep their messages for ever.
-pub fn with_retention(reader: &mut Reader) -> Result<Vec<Room>> {
+/// All rooms, the public one and those of two people too.
+pub fn every(reader: &mut Reader) -> Result<Vec<Room>> {
     let rows: Vec<(i64, String)> = rooms::table.select((rooms::id, rooms::profile)).load(reader.connection)?;
-    let all = rows.into_iter().map(|(id, profile)| open_room(reader, id, profile)).collect::<Result<Vec<_>>>()?;
-    Ok(all.into_iter().filter(|room| room.keep.is_some()).collect())
+    rows.into_iter().map(|(id, profile)| open_room(reader, id, profile)).collect()
 }
 
 /// The position of a room's newest message, deleted ones counted too; 0 where there was none.

@@ -43,11 +43,29 @@ pub async fn send(server: &Server, method: &str, path: &str, headers: &[(&str, &
     stream.read_to_string(&mut answer).await.unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, head: head.to_lowercase(), raw_head: head.to_owned(), body: body.to_owned() }
+    let body = match head.to_lowercase().contains("transfer-encoding: chunked") {
+        true => unchunk(body),
+        false => body.to_owned(),
+    };
+    Answer { status, head: head.to_lowercase(), raw_head: head.to_owned(), body }
 }
 
 pub async fn ask(server: &Server, method: &str, path: &str) -> Answer {
     send(server, method, path, &[], "").await
+}
+
+/// A chunked body (RFC 9112, section 7.1), which must come to its end.
+fn unchunk(mut chunks: &str) -> String {
+    let mut body = String::new();
+    loop {
+        let (size, rest) = chunks.split_once("\r\n").unwrap();
+        let size = usize::from_str_radix(size, 16).unwrap();
+        if size == 0 {
+            return body;
+        }
+        body.push_str(&rest[..size]);
+        chunks = &rest[size + 2..];
+    }
 }
 
 /// Sends JSON, with a session's token if there is one.

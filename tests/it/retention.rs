@@ -1,9 +1,10 @@
-//! Rooms that keep their messages for a while.
+//! Rooms that keep their messages for a while, and data that people take along.
 
 use serde_json::{Value, json};
 
-use crate::accounts::{enter, own};
+use crate::accounts::{enter, own, register};
 use crate::client::Client;
+use crate::http::call;
 use crate::server::Server;
 
 async fn ok(client: &mut Client, event: &str, payload: Value) -> Value {
@@ -50,4 +51,31 @@ async fn old_messages_go_with_all_that_hangs_on_them() {
         let refused = owner.call("set_retention", json!({ "room": "g", "days": wrong })).await;
         assert_eq!(refused["error"]["code"], "invalid", "{wrong}");
     }
+}
+
+#[tokio::test]
+async fn an_account_takes_along_what_it_has_and_nothing_of_others() {
+    let server = Server::start();
+    let token = register(&server, "ann").await;
+    let mut ann = enter(&server, &token, "ann").await;
+    let mut bob = Client::join(&server, "bob").await;
+    ok(&mut ann, "create_group", json!({ "group_name": "g" })).await;
+    let asked = ok(&mut bob, "send_public_message", json!({ "message": "bobs words" })).await;
+    for text in ["one", "two"] {
+        let answer = json!({ "message": text, "reply_to": asked["id"] });
+        ok(&mut ann, "send_public_message", answer).await;
+    }
+    ok(&mut ann, "send_group_message", json!({ "group_name": "g", "message": "three" })).await;
+    ok(&mut ann, "send_direct_message", json!({ "to": "bob", "message": "four" })).await;
+    ok(&mut ann, "block_user", json!({ "username": "bob" })).await;
+    ok(&mut ann, "leave_group", json!({ "group_name": "g" })).await;
+    let body = call(&server, "GET", "/api/export", Some(&token), Value::Null).await.body;
+    let lines: Vec<Value> = body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kinds: Vec<_> = lines.iter().map(|line| line["kind"].as_str().unwrap()).collect();
+    assert_eq!(&kinds[..4], ["account", "session", "block", "room"]);
+    let mut texts: Vec<_> = lines.iter().filter_map(|line| line["message"].as_str()).collect();
+    texts.sort();
+    assert_eq!(texts, ["four", "one", "three", "two"]);
+    assert!(!body.contains("bobs words") && !body.contains("pbkdf2"), "{body}");
+    assert_eq!(call(&server, "GET", "/api/export", None, Value::Null).await.status, 401);
 }

@@ -1,0 +1,138 @@
+//! Export: all that the server has of an account, for its owner.
+
+use std::sync::{Arc, Weak};
+
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::facts::Facts;
+use super::policy::{self, Action};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::store::words::{self, Mark, Sets};
+use crate::store::{Reader, accounts, people, rooms, sessions};
+use crate::types::{Actor, Room};
+
+/// Messages that are read at a time.
+const AT_ONCE: usize = 200;
+/// Lines that may wait for a slow reader.
+const WAITING: usize = 256;
+
+/// One line of an export.
+#[derive(Serialize)]
+pub struct Line {
+    /// `account`, `session`, `block`, `room` or `message`.
+    pub kind: &'static str,
+    #[serde(flatten)]
+    pub content: Value,
+}
+
+/// The lines come as they are read; an export that is cut off ends with an error.
+pub type Lines = mpsc::Receiver<Result<Line>>;
+
+/// The account's profile, sessions, blocks and rooms, then each message that it wrote, room by room, the newest first.
+pub async fn own(app: &Arc<App>, actor: &Actor) -> Result<Lines> {
+    app.limits.export(actor.user)?;
+    let (facts, who) = (Facts::of(app), actor.clone());
+    let (head, rooms) = app
+        .db
+        .read(move |reader| {
+            policy::on_server(Action::ManageOneself, facts.standing(reader, &who)?)?;
+            // All rooms: one may have left some in which one wrote.
+            Ok((head(reader, &who)?, rooms::every(reader)?))
+        })
+        .await?;
+    let (sender, lines) = mpsc::channel(WAITING);
+    // A server that stops does not wait for a slow reader.
+    let (app, actor) = (Arc::downgrade(app), actor.clone());
+    tokio::spawn(async move {
+        // Whoever does not read any more need not be told.
+        if let Err(Some(error)) = send_all(&sender, head, rooms, &app, &actor).await {
+            let _ = sender.send(Err(error)).await;
+        }
+    });
+    Ok(lines)
+}
+
+/// `Err(None)`: nobody reads any more.
+async fn send_all(
+    sender: &mpsc::Sender<Result<Line>>,
+    head: Vec<Line>,
+    rooms: Vec<Room>,
+    app: &Weak<App>,
+    actor: &Actor,
+) -> Result<(), Option<Error>> {
+    for line in head {
+        sender.send(Ok(line)).await.map_err(|_| None)?;
+    }
+    for room in rooms {
+        let mut before = Some(i64::MAX);
+        while let Some(seq) = before {
+            let app = app.upgrade().ok_or_else(Error::shutting_down)?;
+            let (room, who) = (room.clone(), actor.clone());
+            let (lines, next) = app.db.read(move |reader| messages(reader, &who, &room, seq)).await?;
+            drop(app);
+            for line in lines {
+                sender.send(Ok(line)).await.map_err(|_| None)?;
+            }
+            before = next;
+        }
+    }
+    Ok(())
+}
+
+fn line(kind: &'static str, content: impl Serialize) -> Result<Line> {
+    Ok(Line { kind, content: serde_json::to_value(content).map_err(Error::internal)? })
+}
+
+fn head(reader: &mut Reader, actor: &Actor) -> Result<Vec<Line>> {
+    let mut lines = Vec::new();
+    if let Some(account) = accounts::get(reader, actor.user)? {
+        let activity = people::activity(reader, actor.user)?;
+        let content = serde_json::json!({
+            "user_id": actor.user,
+            "username": account.name,
+            "role": account.role,
+            "created_at": people::timestamp(account.created_at)?,
+            "last_active": activity.last_active,
+            "message_count": activity.message_count,
+            "second_factor": account.has_second_factor(),
+        });
+        lines.push(line("account", content)?);
+    }
+    for stored in sessions::of_user(reader, actor.user)? {
+        let session = &stored.session;
+        let content = serde_json::json!({
+            "created_at": people::timestamp(session.created_at)?,
+            "last_seen": people::timestamp(session.last_seen)?,
+            "user_agent": session.user_agent,
+            "address": session.address,
+        });
+        lines.push(line("session", content)?);
+    }
+    for block in people::blocks(reader, actor.user)? {
+        lines.push(line("block", serde_json::json!({ "username": block.name }))?);
+    }
+    for room in rooms::of_member(reader, actor.user)? {
+        let content = serde_json::json!({ "room": room.name, "with": room.partner_of(actor.user) });
+        lines.push(line("room", content)?);
+    }
+    Ok(lines)
+}
+
+/// Some of the messages that the person wrote in a room, and where to go on.
+fn messages(reader: &mut Reader, actor: &Actor, room: &Room, before: i64) -> Result<(Vec<Line>, Option<i64>)> {
+    let mut sets = Sets::default();
+    sets.require(reader, room, &[Mark::By(&actor.identity)])?;
+    let read = words::candidates(reader, room, &mut sets, before, AT_ONCE)?;
+    let next = read.last().map(|written| written.message.seq).filter(|_| read.len() == AT_ONCE);
+    let own = read.into_iter().filter(|written| written.author == actor.identity);
+    let lines = own.map(|written| {
+        let mut message = written.message;
+        // What others wrote is theirs.
+        message.reply_to = message.reply_to.map(|quote| crate::types::Quote { words: None, ..quote });
+        line("message", message)
+    });
+    Ok((lines.collect::<Result<_>>()?, next))
+}
