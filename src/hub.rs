@@ -12,7 +12,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::types::{ConnId, Identity, MessageId, NameKey, Network, RoomId, RoomName, SessionId, TicketId, UserId};
+use crate::types::{
+    Actor, ConnId, Identity, MessageId, NameKey, Network, RoomId, RoomName, SessionId, TicketId, UserId,
+};
 
 /// An event that the server sends.
 pub trait Outbound: Serialize {
@@ -32,6 +34,16 @@ pub enum Audience {
     /// Whoever comes from there.
     Network(Network),
     Conn(ConnId),
+}
+
+impl Audience {
+    /// The connections of who acts. Of a guest it is the one alone: others of the name are other people.
+    pub fn own(actor: &Actor) -> Self {
+        match (actor.identity.is_guest(), actor.conn) {
+            (true, Some(conn)) => Self::Conn(conn),
+            _ => Self::Person(actor.identity.clone()),
+        }
+    }
 }
 
 /// Whom a connection speaks for, and what it does not want to hear.

@@ -340,7 +340,7 @@ pub async fn mute_room(app: &App, actor: &Actor, name: RoomName, muted: bool) ->
             policy::in_room(Action::ReadRoom, standing, there)?;
             people::set_preferences(tx, actor.user, room.id, RoomPreferences { muted })?;
             let muted = RoomMuted { room: room.name, muted };
-            tx.publish(Publication::emit(Audience::Person(actor.identity), &muted));
+            tx.publish(Publication::emit(Audience::own(&actor), &muted));
             Ok(())
         })
         .await

@@ -68,7 +68,7 @@ pub async fn mark(app: &App, actor: &Actor, name: RoomName, seq: Option<i64>, hi
             let account = !actor.identity.is_guest();
             read_marks::set(tx, room.id, actor.user, &ReadMark { seq, name: actor.name.clone(), account, hidden })?;
             let unread = unread(tx, &actor, &room)?;
-            tx.publish(Publication::emit(Audience::Person(actor.identity.clone()), &unread));
+            tx.publish(Publication::emit(Audience::own(&actor), &unread));
             if !hidden && room.id != RoomId::PUBLIC && rooms::members(tx, room.id)?.len() <= LARGE {
                 let read = RoomRead { room: room.name, username: actor.name.clone(), seq };
                 tx.publish(Publication::emit_except(Audience::Room(room.id), actor.conn, &read).by(actor.identity));

@@ -64,7 +64,8 @@ pub async fn set(app: &App, actor: &Actor, name: RoomName, days: f64) -> Result<
             Ok(room)
         })
         .await?;
-    expire(app, room).await.map(drop)
+    let any = expire(app, room).await?;
+    shrink(app, any).await
 }
 
 /// Deletes what rooms do not keep any longer. For [`super::watch`].
@@ -74,8 +75,12 @@ pub(super) async fn expire_all(app: &App) -> Result<()> {
     for room in rooms.into_iter().filter(|room| room.keep.is_some()) {
         any |= expire(app, room).await?;
     }
+    shrink(app, any).await
+}
+
+/// The space of what was deleted, if anything was, goes back to the file system.
+async fn shrink(app: &App, any: bool) -> Result<()> {
     match any {
-        // The space goes back to the file system.
         true => app.db.write(Lane::People, admin::shrink).await,
         false => Ok(()),
     }

@@ -23,10 +23,15 @@ pub fn connect(url: &DatabaseUrl) -> anyhow::Result<AnyConnection> {
     match url {
         DatabaseUrl::Sqlite(path) => {
             make_private(path).with_context(context)?;
+            let is_new = path.metadata().is_ok_and(|metadata| metadata.len() == 0);
             let mut connection = SqliteConnection::establish(&file_uri(path, "rwc")).with_context(context)?;
+            // A write, each time that it is said: later it would come in between the writer's own.
+            if is_new {
+                connection.batch_execute("PRAGMA auto_vacuum = INCREMENTAL;").with_context(context)?;
+            }
             // FULL: a commit is on the disk when it returns.
             connection
-                .batch_execute("PRAGMA busy_timeout = 5000; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
+                .batch_execute("PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
                 .with_context(context)?;
             Ok(AnyConnection::Sqlite(connection))
         }

@@ -45,6 +45,13 @@ async fn old_messages_go_with_all_that_hangs_on_them() {
     for (table, column) in [("word_blocks", "entries"), ("reactions", "reaction"), ("pins", "pin")] {
         assert_eq!(server.size(table, column), 0, "{table}");
     }
+    if server.is_on_sqlite() {
+        assert_eq!(
+            server.number("freelist_count AS bytes FROM pragma_freelist_count"),
+            0,
+            "the file keeps no empty pages"
+        );
+    }
     let sent = ok(&mut owner, "send_group_message", json!({ "group_name": "g", "message": "new" })).await;
     assert_eq!(sent["seq"], 2_101, "positions go on");
     for wrong in [json!(-1), json!(36_501), json!("x"), Value::Null] {

@@ -112,6 +112,11 @@ impl Server {
 
     /// How many bytes a column has in all.
     pub fn size(&self, table: &str, column: &str) -> i64 {
+        self.number(&format!("coalesce(sum(length({column})), 0) AS bytes FROM {table}"))
+    }
+
+    /// What `SELECT number AS bytes FROM …` gives.
+    pub fn number(&self, selected: &str) -> i64 {
         use diesel::prelude::*;
 
         #[derive(QueryableByName)]
@@ -120,7 +125,7 @@ impl Server {
             bytes: i64,
         }
 
-        let query = diesel::sql_query(format!("SELECT coalesce(sum(length({column})), 0) AS bytes FROM {table}"));
+        let query = diesel::sql_query(format!("SELECT {selected}"));
         let size: Size = match self.settings.iter().find(|(name, _)| name == "DATABASE_URL") {
             Some((_, url)) => query.get_result(&mut PgConnection::establish(url).unwrap()).unwrap(),
             None => {
