@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::facts::{Facts, Person, find_person};
+use super::facts::{Facts, Person, find_person, hidden_from};
 use super::messages::{Draft, Target, post};
 use super::policy::{self, Action};
 use crate::app::App;
@@ -102,9 +102,17 @@ pub async fn list(app: &App, actor: &Actor) -> Result<Directs> {
     app.db
         .read(move |reader| {
             policy::on_server(Action::ManageOneself, facts.standing(reader, &actor)?)?;
+            let hidden = hidden_from(reader, actor.user)?;
             let mut directs = Vec::new();
             for room in of_user(reader, actor.user)? {
                 let last = rooms::last_seq(reader, room.id)?;
+                let partner = room.direct.iter().flat_map(|two| two.iter()).find(|(user, _)| *user != actor.user);
+                let is_hidden = partner.is_some_and(|(user, name)| {
+                    hidden.contains(&Identity::Account(*user)) || hidden.contains(&Identity::guest(name))
+                });
+                if is_hidden {
+                    continue;
+                }
                 if let Some(username) = room.partner_of(actor.user).cloned() {
                     directs.push(DirectRoom { room: room.name, username, last });
                 }

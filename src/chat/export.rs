@@ -1,6 +1,7 @@
 //! Export: all that the server has of an account, for its owner.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -17,7 +18,9 @@ use crate::types::{Actor, Room};
 /// Messages that are read at a time.
 const AT_ONCE: usize = 200;
 /// Lines that may wait for a slow reader.
-const WAITING: usize = 256;
+const WAITING: usize = 4;
+/// How long one line may wait.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One line of an export.
 #[derive(Serialize)]
@@ -49,7 +52,7 @@ pub async fn own(app: &Arc<App>, actor: &Actor) -> Result<Lines> {
     tokio::spawn(async move {
         // Whoever does not read any more need not be told.
         if let Err(Some(error)) = send_all(&sender, head, rooms, &app, &actor).await {
-            let _ = sender.send(Err(error)).await;
+            let _ = sender.send_timeout(Err(error), PATIENCE).await;
         }
     });
     Ok(lines)
@@ -64,7 +67,7 @@ async fn send_all(
     actor: &Actor,
 ) -> Result<(), Option<Error>> {
     for line in head {
-        sender.send(Ok(line)).await.map_err(|_| None)?;
+        sender.send_timeout(Ok(line), PATIENCE).await.map_err(|_| None)?;
     }
     for room in rooms {
         let mut before = Some(i64::MAX);
@@ -74,7 +77,7 @@ async fn send_all(
             let (lines, next) = app.db.read(move |reader| messages(reader, &who, &room, seq)).await?;
             drop(app);
             for line in lines {
-                sender.send(Ok(line)).await.map_err(|_| None)?;
+                sender.send_timeout(Ok(line), PATIENCE).await.map_err(|_| None)?;
             }
             before = next;
         }
@@ -125,7 +128,7 @@ fn head(reader: &mut Reader, actor: &Actor) -> Result<Vec<Line>> {
 fn messages(reader: &mut Reader, actor: &Actor, room: &Room, before: i64) -> Result<(Vec<Line>, Option<i64>)> {
     let mut sets = Sets::default();
     sets.require(reader, room, &[Mark::By(&actor.identity)])?;
-    let read = words::candidates(reader, room, &mut sets, before, AT_ONCE)?;
+    let read = words::candidates(reader, room, &mut sets, (0, before), AT_ONCE)?;
     let next = read.last().map(|written| written.message.seq).filter(|_| read.len() == AT_ONCE);
     let own = read.into_iter().filter(|written| written.author == actor.identity);
     let lines = own.map(|written| {

@@ -43,9 +43,11 @@ impl Facts {
     pub fn in_room(&self, reader: &mut Reader, actor: &Actor, room: &Room) -> Result<(Standing, InRoom)> {
         refuse_ended(reader, actor)?;
         let (standing, mut there) = self.load(reader, &actor.identity, Some(room.id))?;
-        if room.id != RoomId::PUBLIC {
+        let is_of_others = room.direct.as_ref().is_some_and(|two| two.iter().all(|(user, _)| *user != actor.user));
+        if room.id != RoomId::PUBLIC && !is_of_others {
             there.role = rooms::membership(reader, room.id, actor.user)?.map(|member| member.role);
         }
+        there.direct = room.direct.is_some();
         Ok((standing, there))
     }
 
@@ -85,6 +87,7 @@ impl Facts {
             role: None,
             muted: own.as_ref().is_some_and(|sanction| sanction.mutes(self.at)),
             banned: own.is_some_and(|sanction| sanction.bans(self.at)),
+            direct: false,
         };
         Ok((standing, there))
     }

@@ -95,7 +95,8 @@ pub(super) fn tell<E: Outbound>(
     let quoted = written.quoted.iter().find(|quoted| **quoted != written.author);
     let publication = match quoted {
         Some(quoted) => match written.clone().without(&HashSet::from([quoted.clone()])) {
-            Some(message) => to_all.instead(quoted.clone(), &event(message)),
+            // As in the event to the others: reactions come with the history.
+            Some(message) => to_all.instead(quoted.clone(), &event(Message { reactions: Vec::new(), ..message })),
             None => to_all,
         },
         None => to_all,

@@ -56,6 +56,11 @@ pub async fn admit(
     Ok(Admission { actor, room, guest })
 }
 
+/// Whether there is a room of that name that one could come into.
+pub async fn is_room(app: &App, name: RoomName) -> Result<bool> {
+    app.db.read(move |reader| Ok(find_open(reader, &name)?.is_some())).await
+}
+
 /// Brings somebody into the room; whoever was banned meanwhile stays out.
 pub async fn take_in(app: &App, admission: Admission) -> Result<Actor> {
     let facts = Facts::of(app);

@@ -9,7 +9,7 @@ use super::policy::{self, Action};
 use super::resume;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::hub::{Audience, Ear, Heard, Outbound, Publication};
+use crate::hub::{Audience, Ear, Heard, Outbound, Publication, Step};
 use crate::store::people::{Block, RoomPreferences};
 use crate::store::{self, Lane, Reader, Tx, accounts, people, rooms};
 use crate::types::{
@@ -200,6 +200,12 @@ pub async fn bring_along(app: &App, before: &Actor, actor: &Actor, conn: ConnId)
     let facts = Facts::of(app);
     for (group, Heard { name, .. }) in app.hub.rooms_of(conn) {
         if group == RoomId::PUBLIC {
+            continue;
+        }
+        if name.is_direct() {
+            // It is of two people, and this is a third one.
+            let leave = Publication::Leave { conns: Audience::Conn(conn), room: group };
+            app.publisher.publish(vec![Step::Publish(leave)]);
             continue;
         }
         let (before, actor) = (before.identity.clone(), actor.clone());

@@ -25,11 +25,13 @@ pub struct InRoom {
     pub role: Option<RoomRole>,
     pub muted: bool,
     pub banned: bool,
+    /// A room of two people.
+    pub direct: bool,
 }
 
 impl InRoom {
     /// For what concerns no room.
-    pub const NOWHERE: Self = Self { public: false, role: None, muted: false, banned: false };
+    pub const NOWHERE: Self = Self { public: false, role: None, muted: false, banned: false, direct: false };
 }
 
 /// What somebody wants to do.
@@ -130,6 +132,12 @@ pub fn in_room(action: Action, who: Standing, there: InRoom) -> Result<()> {
     }
     let is_in = there.public || there.role.is_some();
     match action {
+        JoinRoom if there.direct && !is_in => forbidden("This is a room of two people."),
+        ReadEdits | Pin | KickFromRoom | MuteInRoom | BanFromRoom | SetSlowMode | SetRoomRole | SetRetention
+            if there.direct =>
+        {
+            forbidden("Nobody runs a room of two people.")
+        }
         JoinRoom => Ok(()),
         ReadRoom | Report | DeleteOwnMessage if is_in => Ok(()),
         ReadRoom | Report | DeleteOwnMessage => forbidden("Join the group first."),
@@ -309,6 +317,7 @@ mod tests {
                             role: room_role,
                             muted: state == "muted in the room",
                             banned: state == "banned from it",
+                            direct: false,
                         };
                         in_room(action, standing(role, state), there)
                     };
@@ -335,7 +344,7 @@ mod tests {
 
     #[test]
     fn one_acts_on_those_below_alone() {
-        let nowhere = InRoom { public: true, role: None, muted: false, banned: false };
+        let nowhere = InRoom { public: true, role: None, muted: false, banned: false, direct: false };
         for (index, role) in Role::ALL.into_iter().enumerate() {
             for (other_index, other) in Role::ALL.into_iter().enumerate() {
                 let allowed = act_on(standing(role, "fine"), nowhere, standing(other, "fine"), nowhere).is_ok();
@@ -343,12 +352,26 @@ mod tests {
                 assert_eq!(allowed, index > other_index && index >= 2, "{role:?} on {other:?}");
             }
         }
-        let owner = InRoom { public: false, role: Some(RoomRole::Owner), muted: false, banned: false };
+        let owner = InRoom { public: false, role: Some(RoomRole::Owner), muted: false, banned: false, direct: false };
         let member = InRoom { role: Some(RoomRole::Member), ..owner };
         let (a_member, a_moderator) = (standing(Role::Member, "fine"), standing(Role::Moderator, "fine"));
         assert!(act_on(a_member, owner, a_member, member).is_ok());
         assert!(act_on(a_member, owner, a_member, owner).is_err());
         assert!(act_on(a_member, owner, a_moderator, member).is_err(), "a moderator of the server stands above");
+    }
+
+    #[test]
+    fn nobody_runs_a_room_of_two_or_comes_into_it() {
+        let two = InRoom { public: false, role: None, muted: false, banned: false, direct: true };
+        let inside = InRoom { role: Some(RoomRole::Member), ..two };
+        let owner = standing(Role::Owner, "fine");
+        for action in IN_ROOM.into_iter().filter(|action| *action != Action::DeleteAnyMessage) {
+            assert!(in_room(action, owner, two).is_err(), "{action:?}");
+        }
+        for action in [Action::Pin, Action::KickFromRoom, Action::SetRetention, Action::ReadEdits] {
+            assert!(in_room(action, owner, inside).is_err(), "{action:?}");
+        }
+        assert!(in_room(Action::Post, standing(Role::Guest, "fine"), inside).is_ok());
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::types::{Actor, Emoji, MessageId, Network, RoomName, Username};
 
 /// Different emoji on one message.
 const MOST: usize = 30;
+/// Reactions to one message: whoever reads it gets all of them.
+const MOST_IN_ALL: usize = 500;
 
 /// To the room: somebody has reacted to a message, or takes a reaction back.
 #[derive(Serialize)]
@@ -37,6 +39,9 @@ pub async fn react(app: &App, actor: &Actor, id: MessageId, emoji: Emoji, remove
             let FoundMessage { room, written, standing, there } = find_message(facts, tx, &actor, id)?;
             policy::in_room(Action::React, standing, there)?;
             let seq = written.message.seq;
+            if !remove && written.reactions.len() >= MOST_IN_ALL {
+                return Err(Error::Conflict("This message has as many reactions as one can have.".into()));
+            }
             let kinds = reactions::by_emoji(written.reactions.into_iter());
             let changed = match remove {
                 true => reactions::remove(tx, &room, seq, &actor.identity, &emoji)?,

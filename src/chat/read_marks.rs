@@ -1,5 +1,7 @@
 //! Read marks: how far one has read each room, and what is new there.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use super::facts::{Facts, any_room, hidden_from};
@@ -53,8 +55,10 @@ pub async fn mark(app: &App, actor: &Actor, name: RoomName, seq: Option<i64>, hi
         return Err(Error::invalid("seq", "must be the seq of a message"));
     }
     app.limits.reading(actor.user, Network::of(actor.address))?;
-    let (facts, actor) = (Facts::of(app), actor.clone());
-    app.db
+    let (facts, who) = (Facts::of(app), actor.clone());
+    let actor = actor.clone();
+    let (room, changed) = app
+        .db
         .write(rooms::lane(&name), move |tx| {
             let room = any_room(tx, &name)?;
             let (standing, there) = facts.in_room(tx, &actor, &room)?;
@@ -63,19 +67,24 @@ pub async fn mark(app: &App, actor: &Actor, name: RoomName, seq: Option<i64>, hi
             let before = read_marks::get(tx, room.id, actor.user)?;
             let seq = seq.unwrap_or(last).min(last).max(before.as_ref().map_or(0, |mark| mark.seq));
             if before.is_some_and(|before| before.seq == seq && before.hidden == hidden) {
-                return unread(tx, &actor, &room);
+                return Ok((room, false));
             }
             let account = !actor.identity.is_guest();
             read_marks::set(tx, room.id, actor.user, &ReadMark { seq, name: actor.name.clone(), account, hidden })?;
-            let unread = unread(tx, &actor, &room)?;
-            tx.publish(Publication::emit(Audience::own(&actor), &unread));
             if !hidden && room.id != RoomId::PUBLIC && rooms::members(tx, room.id)?.len() <= LARGE {
-                let read = RoomRead { room: room.name, username: actor.name.clone(), seq };
+                let read = RoomRead { room: room.name.clone(), username: actor.name.clone(), seq };
                 tx.publish(Publication::emit_except(Audience::Room(room.id), actor.conn, &read).by(actor.identity));
             }
-            Ok(unread)
+            Ok((room, true))
         })
-        .await
+        .await?;
+    // Counting takes a while in a large room: nobody who writes waits for it.
+    let reader = who.clone();
+    let unread = app.db.read(move |reading| unread(reading, &reader, &room)).await?;
+    if changed {
+        app.publisher.emit(Audience::own(&who), &unread).await;
+    }
+    Ok(unread)
 }
 
 /// What is new in each room that one is in.
@@ -113,7 +122,7 @@ fn unread(reader: &mut Reader, actor: &Actor, room: &Room) -> Result<Unread> {
     let after = messages::after(reader, room, mark.seq, MOST as i64)?;
     let mut sets = Sets::default();
     sets.require(reader, room, &[Mark::Mention(&key)])?;
-    let mentioning = words::candidates(reader, room, &mut sets, i64::MAX, MOST)?;
+    let mentioning = words::candidates(reader, room, &mut sets, (mark.seq, i64::MAX), MOST)?;
     let mentions_one =
         |written: &&messages::Written| written.message.mentions.iter().any(|name| NameKey::of(name) == key);
     Ok(Unread {
@@ -136,7 +145,7 @@ pub struct ReadBy {
     pub seq: i64,
 }
 
-/// Those who are in a room and do not hide it.
+/// Those who are in a small group and do not hide it.
 pub async fn readers(app: &App, actor: &Actor, name: RoomName) -> Result<Readers> {
     app.limits.reading(actor.user, Network::of(actor.address))?;
     let (facts, actor) = (Facts::of(app), actor.clone());
@@ -145,10 +154,18 @@ pub async fn readers(app: &App, actor: &Actor, name: RoomName) -> Result<Readers
             let room = any_room(reader, &name)?;
             let (standing, there) = facts.in_room(reader, &actor, &room)?;
             policy::in_room(Action::ReadRoom, standing, there)?;
+            let members: HashSet<_> = rooms::members(reader, room.id)?.into_iter().map(|member| member.user).collect();
+            if room.id == RoomId::PUBLIC || members.len() > LARGE {
+                return Err(Error::Conflict("Who has read what is told in small groups alone.".into()));
+            }
             let hidden = hidden_from(reader, actor.user)?;
             let mut readers = Vec::new();
             for (user, mark) in read_marks::of_room(reader, room.id)? {
-                if !mark.hidden && user != actor.user && !hidden.contains(&mark.identity(user)) {
+                if !mark.hidden
+                    && members.contains(&user)
+                    && user != actor.user
+                    && !hidden.contains(&mark.identity(user))
+                {
                     readers.push(ReadBy { username: mark.name, seq: mark.seq });
                 }
             }

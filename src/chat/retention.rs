@@ -10,6 +10,7 @@ use super::policy::{self, Action};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::hub::{Audience, Outbound, Publication};
+use crate::store::messages::Written;
 use crate::store::{Lane, admin, messages, rooms};
 use crate::types::{Actor, Reason, Room, RoomName};
 
@@ -88,16 +89,22 @@ async fn shrink(app: &App, any: bool) -> Result<()> {
 
 /// Whether anything was deleted.
 async fn expire(app: &App, room: Room) -> Result<bool> {
-    let Some(keep) = room.keep else { return Ok(false) };
-    let oldest = app.now().micros().saturating_sub(i64::try_from(keep.as_micros()).unwrap_or(i64::MAX));
+    let now = app.now().micros();
     let mut any = false;
     loop {
         let here = room.clone();
         let is_done = app
             .db
             .write(rooms::lane(&room.name), move |tx| {
+                // What was set meanwhile counts.
+                let Some(Room { keep: Some(keep), .. }) = rooms::by_id(tx, here.id)? else { return Ok(true) };
+                let oldest = now.saturating_sub(i64::try_from(keep.as_micros()).unwrap_or(i64::MAX));
+                let is_due = |written: &Written| written.message.timestamp.micros() < oldest;
+                if !messages::after(tx, &here, 0, 1)?.iter().any(is_due) {
+                    return Ok(true);
+                }
                 let first = messages::after(tx, &here, 0, AT_ONCE)?;
-                let expired = first.iter().take_while(|written| written.message.timestamp.micros() < oldest);
+                let expired = first.iter().take_while(|written| is_due(written));
                 let Some(last) = expired.last() else { return Ok(true) };
                 let before = last.message.seq + 1;
                 messages::delete_before(tx, &here, before)?;

@@ -105,6 +105,9 @@ pub async fn search(app: &App, actor: &Actor, wanted: Wanted) -> Result<Hits> {
                     lookups.push(Lookup::new(reader, &query, &from, room, before)?);
                 }
             }
+            // All of them get on, however many there are.
+            let together = (MOST_READ / lookups.len().max(1)).clamp(1, FIRST);
+            lookups.iter_mut().for_each(|lookup| lookup.together = together);
             collect(reader, &query, &from, &hidden, lookups, limit as usize)
         })
         .await
@@ -217,7 +220,7 @@ impl Lookup {
             let count = self.together.min(*left_to_read);
             // Few at first: most of what is found is what is looked for.
             self.together = READ_TOGETHER.min(2 * self.together);
-            let read = words::candidates(reader, &self.room, &mut self.sets, self.before, count)?;
+            let read = words::candidates(reader, &self.room, &mut self.sets, (0, self.before), count)?;
             *left_to_read -= read.len();
             let Some(oldest) = read.last() else {
                 self.at_end = true;

@@ -285,7 +285,9 @@ impl Fanout for SocketHub {
 
     fn users_of(&self, identity: &Identity) -> Vec<UserId> {
         let listeners = self.registry().of_person(identity);
-        let users: BTreeSet<_> = listeners.iter().filter_map(|listener| listener.user()).collect();
+        // Who is in a namespace hears that room alone.
+        let main = listeners.iter().filter(|listener| listener.conn.is_main());
+        let users: BTreeSet<_> = main.filter_map(|listener| listener.user()).collect();
         users.into_iter().collect()
     }
 

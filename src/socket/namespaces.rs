@@ -58,6 +58,7 @@ pub fn attach(pipeline: &Arc<Pipeline>) {
             let path = socket.ns().to_owned();
             let accepted = accept(&pipeline, entries.clone(), socket, auth).await;
             match &accepted {
+                Err(NotAdmitted::Refused(_)) if !is_room(&pipeline, &path).await => pipeline.hub.io().delete_ns(&path),
                 Err(NotAdmitted::Refused(_)) => tidy_up(pipeline.hub.io(), &path),
                 Err(NotAdmitted::Nowhere(_)) => pipeline.hub.io().delete_ns(&path),
                 Ok(()) => {}
@@ -123,6 +124,14 @@ impl From<Error> for NotAdmitted {
 impl From<Refusal> for NotAdmitted {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal.to_string())
+    }
+}
+
+/// Whether there is such a room. Where that cannot be told, its namespace stays.
+async fn is_room(pipeline: &Pipeline, path: &str) -> bool {
+    match room_of(path) {
+        Ok(room) => namespaces::is_room(&pipeline.app, room).await.unwrap_or(true),
+        Err(_) => false,
     }
 }
 

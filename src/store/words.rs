@@ -343,20 +343,24 @@ impl Places {
     }
 }
 
-/// Messages before a position that may be what is looked for, the newest first; all of them where nothing narrows it
-/// down. Fewer than `limit`: there are no more.
+/// Messages between two positions, without them, that may be what is looked for, the newest first; all of them where nothing
+/// narrows it down. Fewer than `limit`: there are no more.
 pub fn candidates(
     reader: &mut Reader,
     room: &Room,
     sets: &mut Sets,
-    before: i64,
+    (after, before): (i64, i64),
     limit: usize,
 ) -> Result<Vec<messages::Written>> {
     if sets.0.is_empty() {
-        return messages::page(reader, room, before, limit as i64);
+        let mut page = messages::page(reader, room, before, limit as i64)?;
+        page.retain(|written| written.message.seq > after);
+        return Ok(page);
     }
+    let oldest_block = place_of(after.max(0) + 1).0;
     let recent: Vec<(i64, Vec<u8>)> = recent_words::table
         .filter(recent_words::room_id.eq(room.id.get()).and(recent_words::seq.lt(before)))
+        .filter(recent_words::seq.gt(after))
         .order(recent_words::seq.desc())
         .select((recent_words::seq, recent_words::words))
         .load(reader.connection)?;
@@ -365,11 +369,13 @@ pub fn candidates(
         None => place_of(before.min(super::rooms::last_seq(reader, room.id)? + 1) + BLOCK - 1).0,
     };
     let mut seqs: Vec<i64> = recent.into_iter().filter(|(_, words)| sets.are_in(words)).map(|(seq, _)| seq).collect();
-    while seqs.len() < limit && blocks > 0 {
+    while seqs.len() < limit && blocks > oldest_block {
         blocks -= 1;
         let places = sets.find_in(reader, room.id, blocks)?;
         let found = (0..BLOCK as u16).rev().filter(|place| places.has(*place));
-        seqs.extend(found.map(|place| blocks * BLOCK + i64::from(place) + 1).filter(|seq| *seq < before));
+        seqs.extend(
+            found.map(|place| blocks * BLOCK + i64::from(place) + 1).filter(|seq| *seq < before && *seq > after),
+        );
     }
     seqs.truncate(limit);
     messages::at(reader, room, &seqs)

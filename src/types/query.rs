@@ -12,6 +12,8 @@ use super::{MessageText, Timestamp};
 /// Longest query, in characters.
 const LENGTH: usize = 500;
 const MOST_TERMS: usize = 16;
+/// Words of all terms: scripts without spaces have one a character.
+const MOST_WORDS: usize = 40;
 
 /// As in `deploy "last night" secur* from:ann in:ops after:2026-11-01`: a message must have all of it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -47,7 +49,8 @@ impl TryFrom<String> for Query {
         for part in parts(&text) {
             query.add(part)?;
         }
-        if query.terms.len() > MOST_TERMS {
+        let words: usize = query.terms.iter().map(|term| term.words.len()).sum();
+        if words > MOST_WORDS || query.terms.len() + query.from.len() + query.rooms.len() > MOST_TERMS {
             return Err(format!("must have at most {MOST_TERMS} words"));
         }
         Ok(query)

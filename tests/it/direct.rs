@@ -63,6 +63,17 @@ async fn two_people_talk_and_nobody_else_hears_or_finds_it() {
     late.emit("join_chat", json!({ "username": "late" })).await;
     assert_eq!(late.expect("chat_joined").await["available_groups"], json!([]));
 
+    // Nor who signs in over a connection that was in it.
+    let eve_token = register(&server, "eve").await;
+    let login = json!({ "username": "eve", "password": crate::accounts::PASSWORD });
+    ok(&mut ann, "login", login).await;
+    assert_eq!(ok(&mut ann, "list_directs", json!({})).await["directs"], json!([]));
+    assert_eq!(ann.call("get_history", json!({ "room": room })).await["ok"], false);
+    while ann.heard().is_some() {}
+    ok(&mut bob, "send_direct_message", json!({ "to": "ann", "message": "not for eve" })).await;
+    ann.expect_nothing().await;
+    drop(eve_token);
+
     // It comes unasked to whoever comes back.
     let server = server.crash_and_restart();
     let mut ann = enter(&server, &ann_token, "ann").await;
@@ -73,6 +84,10 @@ async fn two_people_talk_and_nobody_else_hears_or_finds_it() {
     ok(&mut bob, "send_direct_message", json!({ "to": "ann", "message": "still here" })).await;
     ann.skip_to("new_message").await;
     assert_eq!(ann.skip_to("new_message").await["message"], "still here");
+    for event in ["kick_user", "ban_user"] {
+        let refused = ann.call(event, json!({ "username": "bob", "room": room })).await;
+        assert_eq!(refused["error"]["code"], "forbidden", "{event}");
+    }
 }
 
 #[tokio::test]
@@ -81,10 +96,11 @@ async fn guests_are_written_to_while_they_are_here_and_who_blocks_hears_nothing(
     let (mut ann, mut bob) = (Client::join(&server, "ann").await, Client::join(&server, "bob").await);
     ok(&mut ann, "send_direct_message", json!({ "to": "bob", "message": "hi" })).await;
     assert_eq!(bob.skip_to("new_message").await["message"], "hi");
+    let room = ok(&mut bob, "list_directs", json!({})).await["directs"][0]["room"].clone();
     ok(&mut bob, "block_user", json!({ "username": "ann" })).await;
+    assert_eq!(ok(&mut bob, "list_directs", json!({})).await["directs"], json!([]));
     ok(&mut ann, "send_direct_message", json!({ "to": "bob", "message": "hello?" })).await;
     bob.expect_nothing().await;
-    let room = ok(&mut bob, "list_directs", json!({})).await["directs"][0]["room"].clone();
     assert_eq!(ok(&mut bob, "get_history", json!({ "room": room })).await["messages"], json!([]));
     bob.close().await;
     // Another guest of the name is somebody else, and reads nothing of it.
