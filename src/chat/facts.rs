@@ -137,6 +137,27 @@ pub fn any_room(reader: &mut Reader, name: &RoomName) -> Result<Room> {
     rooms::find(reader, name)?.ok_or_else(|| Error::NotFound("Group does not exist".into()))
 }
 
+/// The room of that name, if the actor may do that there.
+pub fn room_for(facts: Facts, reader: &mut Reader, actor: &Actor, name: &RoomName, action: Action) -> Result<Room> {
+    let room = any_room(reader, name)?;
+    let (standing, there) = facts.in_room(reader, actor, &room)?;
+    policy::in_room(action, standing, there)?;
+    Ok(room)
+}
+
+/// The rooms that the actor is in and may read, the public one first.
+pub fn readable_rooms(facts: Facts, reader: &mut Reader, actor: &Actor) -> Result<Vec<Room>> {
+    let own = rooms::of_member(reader, actor.user)?;
+    let mut readable = Vec::with_capacity(own.len() + 1);
+    for room in std::iter::once(rooms::public(reader)?).chain(own) {
+        let (standing, there) = facts.in_room(reader, actor, &room)?;
+        if policy::in_room(Action::ReadRoom, standing, there).is_ok() {
+            readable.push(room);
+        }
+    }
+    Ok(readable)
+}
+
 /// Those whom a person has blocked.
 pub fn hidden_from(reader: &mut Reader, user: UserId) -> Result<HashSet<Identity>> {
     Ok(people::blocks(reader, user)?.iter().map(people::Block::identity).collect())

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::facts::{Facts, any_room, hidden_from};
-use super::policy::{self, Action};
+use super::facts::{Facts, hidden_from, room_for};
+use super::policy::Action;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::store::messages;
@@ -50,9 +50,7 @@ pub async fn page(app: &App, actor: &Actor, name: RoomName, wanted: Wanted) -> R
     let (facts, actor) = (Facts::of(app), actor.clone());
     app.db
         .read(move |reader| {
-            let room = any_room(reader, &name)?;
-            let (standing, there) = facts.in_room(reader, &actor, &room)?;
-            policy::in_room(Action::ReadRoom, standing, there)?;
+            let room = room_for(facts, reader, &actor, &name, Action::ReadRoom)?;
             // One more than the page has tells whether there is another one.
             let most = i64::from(limit) + 1;
             let mut found = match wanted.after {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::facts::Facts;
-use super::people::{RECENT, guest, identify, refuse_account_name};
+use super::people::{RECENT, guest, hear, identify, refuse_account_name};
 use super::policy::{self, Action};
 use super::rooms::{announce_joined, find_open, knock, member_names};
 use crate::app::App;
@@ -83,8 +83,7 @@ pub async fn take_in(app: &App, admission: Admission) -> Result<Actor> {
                 messages: messages::last(tx, &room, RECENT, &hidden)?,
                 members: member_names(tx, room.id)?,
             };
-            let seq = rooms::last_seq(tx, room.id)?;
-            tx.publish(Publication::Join { conn, room: room.id, name: room.name.clone(), seq });
+            hear(tx, conn, &room)?;
             tx.publish(Publication::emit(Audience::Conn(conn), &joined));
             announce_joined(tx, conn, &actor.name, &room);
             Ok(actor)

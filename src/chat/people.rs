@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::facts::{Facts, any_room, find_person, hidden_from};
+use super::facts::{Facts, find_person, hidden_from, readable_rooms, room_for};
 use super::policy::{self, Action};
 use super::resume;
 use crate::app::App;
@@ -117,10 +117,7 @@ pub async fn enter(app: &App, actor: &Actor, conn: ConnId) -> Result<()> {
                 rooms::of_member(tx, actor.user)?.into_iter().partition(|room| room.direct.is_some());
             enter_public(tx, &actor, conn, public, Some(groups.into_iter().map(|room| room.name).collect()))?;
             // Pages join groups by themselves; what is said to one alone comes unasked.
-            for room in &directs {
-                let seq = rooms::last_seq(tx, room.id)?;
-                tx.publish(Publication::Join { conn, room: room.id, name: room.name.clone(), seq });
-            }
+            directs.iter().try_for_each(|room| hear(tx, conn, room))?;
             let heard = hub.rooms_of(conn).into_keys().chain([RoomId::PUBLIC]);
             resume::keep(tx, facts, &actor, heard.chain(directs.iter().map(|room| room.id)))
         })
@@ -150,8 +147,7 @@ fn enter_public(
         available_groups: rooms::group_names(tx)?,
         member_of,
     };
-    let seq = rooms::last_seq(tx, public.id)?;
-    tx.publish(Publication::Join { conn, room: public.id, name: public.name.clone(), seq });
+    hear(tx, conn, &public)?;
     tx.publish(Publication::emit(Audience::Conn(conn), &joined));
     super::rooms::announce_joined(tx, conn, &actor.name, &public);
     Ok(())
@@ -168,6 +164,13 @@ pub(super) fn identify(tx: &mut Tx, actor: &Actor, conn: ConnId) -> Result<HashS
     Ok(hidden)
 }
 
+/// From here on the connection hears the room.
+pub(super) fn hear(tx: &mut Tx, conn: ConnId, room: &Room) -> Result<()> {
+    let seq = rooms::last_seq(tx, room.id)?;
+    tx.publish(Publication::Join { conn, room: room.id, name: room.name.clone(), seq });
+    Ok(())
+}
+
 /// Makes a connection speak for an account without a word to anybody. With `listen` it hears the public room and the
 /// account's groups.
 pub async fn introduce(app: &App, actor: &Actor, conn: ConnId, listen: bool) -> Result<()> {
@@ -178,18 +181,10 @@ pub async fn introduce(app: &App, actor: &Actor, conn: ConnId, listen: bool) -> 
             if !listen {
                 return Ok(());
             }
-            let own = rooms::of_member(tx, actor.user)?;
-            let mut heard = Vec::new();
-            for room in std::iter::once(rooms::public(tx)?).chain(own) {
-                let (standing, there) = facts.in_room(tx, &actor, &room)?;
-                if policy::in_room(Action::ReadRoom, standing, there).is_ok() {
-                    let seq = rooms::last_seq(tx, room.id)?;
-                    tx.publish(Publication::Join { conn, room: room.id, name: room.name, seq });
-                    heard.push(room.id);
-                }
-            }
+            let readable = readable_rooms(facts, tx, &actor)?;
+            readable.iter().try_for_each(|room| hear(tx, conn, room))?;
             resume::come_in(tx, facts, &actor)?;
-            resume::keep(tx, facts, &actor, heard)
+            resume::keep(tx, facts, &actor, readable.iter().map(|room| room.id))
         })
         .await
 }
@@ -341,9 +336,7 @@ pub async fn mute_room(app: &App, actor: &Actor, name: RoomName, muted: bool) ->
     let facts = Facts::of(app);
     app.db
         .write(Lane::People, move |tx| {
-            let room = any_room(tx, &name)?;
-            let (standing, there) = facts.in_room(tx, &actor, &room)?;
-            policy::in_room(Action::ReadRoom, standing, there)?;
+            let room = room_for(facts, tx, &actor, &name, Action::ReadRoom)?;
             people::set_preferences(tx, actor.user, room.id, RoomPreferences { muted })?;
             let muted = RoomMuted { room: room.name, muted };
             tx.publish(Publication::emit(Audience::own(&actor), &muted));

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::audit;
-use super::facts::{Facts, FoundMessage, any_room, find_message, hidden_from, lane_of};
+use super::facts::{Facts, FoundMessage, find_message, hidden_from, lane_of, room_for};
 use super::policy::{self, Action};
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -73,9 +73,7 @@ pub async fn list(app: &App, actor: &Actor, name: RoomName) -> Result<Pins> {
     let (facts, actor) = (Facts::of(app), actor.clone());
     app.db
         .read(move |reader| {
-            let room = any_room(reader, &name)?;
-            let (standing, there) = facts.in_room(reader, &actor, &room)?;
-            policy::in_room(Action::ReadRoom, standing, there)?;
+            let room = room_for(facts, reader, &actor, &name, Action::ReadRoom)?;
             let hidden = hidden_from(reader, actor.user)?;
             let mut listed = Vec::new();
             for pin in pins::of_room(reader, &room)? {

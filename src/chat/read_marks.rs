@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::facts::{Facts, any_room, hidden_from};
-use super::policy::{self, Action};
+use super::facts::{Facts, hidden_from, readable_rooms, room_for};
+use super::policy::Action;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::hub::{Audience, Outbound, Publication};
@@ -60,9 +60,7 @@ pub async fn mark(app: &App, actor: &Actor, name: RoomName, seq: Option<i64>, hi
     let (room, changed) = app
         .db
         .write(rooms::lane(&name), move |tx| {
-            let room = any_room(tx, &name)?;
-            let (standing, there) = facts.in_room(tx, &actor, &room)?;
-            policy::in_room(Action::ReadRoom, standing, there)?;
+            let room = room_for(facts, tx, &actor, &name, Action::ReadRoom)?;
             let last = rooms::last_seq(tx, room.id)?;
             let before = read_marks::get(tx, room.id, actor.user)?;
             let seq = seq.unwrap_or(last).min(last).max(before.as_ref().map_or(0, |mark| mark.seq));
@@ -93,15 +91,8 @@ pub async fn all(app: &App, actor: &Actor) -> Result<Vec<Unread>> {
     let (facts, actor) = (Facts::of(app), actor.clone());
     app.db
         .read(move |reader| {
-            let own = rooms::of_member(reader, actor.user)?;
-            let mut all = Vec::new();
-            for room in std::iter::once(rooms::public(reader)?).chain(own) {
-                let (standing, there) = facts.in_room(reader, &actor, &room)?;
-                if policy::in_room(Action::ReadRoom, standing, there).is_ok() {
-                    all.push(unread(reader, &actor, &room)?);
-                }
-            }
-            Ok(all)
+            let rooms = readable_rooms(facts, reader, &actor)?;
+            rooms.iter().map(|room| unread(reader, &actor, room)).collect()
         })
         .await
 }
@@ -151,9 +142,7 @@ pub async fn readers(app: &App, actor: &Actor, name: RoomName) -> Result<Readers
     let (facts, actor) = (Facts::of(app), actor.clone());
     app.db
         .read(move |reader| {
-            let room = any_room(reader, &name)?;
-            let (standing, there) = facts.in_room(reader, &actor, &room)?;
-            policy::in_room(Action::ReadRoom, standing, there)?;
+            let room = room_for(facts, reader, &actor, &name, Action::ReadRoom)?;
             let members: HashSet<_> = rooms::members(reader, room.id)?.into_iter().map(|member| member.user).collect();
             if room.id == RoomId::PUBLIC || members.len() > LARGE {
                 return Err(Error::Conflict("Who has read what is told in small groups alone.".into()));

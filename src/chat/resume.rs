@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::direct;
-use super::facts::{Facts, any_room, hidden_from};
-use super::people::identify;
+use super::facts::{Facts, hidden_from, room_for};
+use super::people::{hear, identify};
 use super::policy::{self, Action};
 use super::rooms::announce_joined;
 use crate::app::App;
@@ -267,8 +267,7 @@ async fn hear_again(
             if policy::in_room(Action::ReadRoom, standing, there).is_err() {
                 return Ok(0);
             }
-            let seq = rooms::last_seq(tx, room.id)?;
-            tx.publish(Publication::Join { conn, room: room.id, name: room.name.clone(), seq });
+            hear(tx, conn, &room)?;
             let sent = replay(tx, &actor, conn, &room, heard, most)?;
             if room.direct.is_none() {
                 announce_joined(tx, conn, &actor.name, &room);
@@ -321,12 +320,9 @@ pub async fn by_hand(app: &App, actor: &Actor, marks: Marks) -> Result<Resumed> 
         let sent = app
             .db
             .write(rooms::lane(&name), move |tx| {
-                let room = any_room(tx, &name)?;
-                let (standing, there) = facts.in_room(tx, &actor, &room)?;
-                policy::in_room(Action::ReadRoom, standing, there)?;
+                let room = room_for(facts, tx, &actor, &name, Action::ReadRoom)?;
                 let missed = replay(tx, &actor, conn, &room, heard, most)?;
-                let seq = rooms::last_seq(tx, room.id)?;
-                tx.publish(Publication::Join { conn, room: room.id, name: room.name, seq });
+                hear(tx, conn, &room)?;
                 Ok(missed)
             })
             .await?;

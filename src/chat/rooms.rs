@@ -6,7 +6,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::facts::{Facts, hidden_from};
-use super::people::RECENT;
+use super::people::{RECENT, hear};
 use super::policy::{self, Action};
 use super::resume;
 use super::room_settings::pass_on;
@@ -175,8 +175,7 @@ pub async fn join(app: &App, actor: &Actor, name: RoomName, password: Option<Pas
                 members: member_names(tx, room.id)?,
             };
             if let Some(conn) = actor.conn {
-                let seq = rooms::last_seq(tx, room.id)?;
-                tx.publish(Publication::Join { conn, room: room.id, name: room.name.clone(), seq });
+                hear(tx, conn, &room)?;
                 tx.publish(Publication::emit(Audience::Conn(conn), &joined));
                 resume::keep(tx, facts, &actor, hub.rooms_of(conn).into_keys().chain([room.id]))?;
                 announce_joined(tx, conn, &actor.name, &room);

@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use super::facts::{Facts, any_room, hidden_from};
-use super::policy::{self, Action};
+use super::facts::{Facts, hidden_from, readable_rooms, room_for};
+use super::policy::Action;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::store::messages::{self, Written};
@@ -115,21 +115,17 @@ pub async fn search(app: &App, actor: &Actor, wanted: Wanted) -> Result<Hits> {
 
 /// The rooms to look through: those asked for, or all that the person may read.
 fn readable(facts: Facts, reader: &mut Reader, actor: &Actor, query: &Query) -> Result<Vec<Room>> {
-    let all = match query.rooms.is_empty() {
-        true => std::iter::once(rooms::public(reader)?).chain(rooms::of_member(reader, actor.user)?).collect(),
-        false => query.rooms.iter().map(|name| any_room(reader, name)).collect::<Result<Vec<_>>>()?,
-    };
-    let mut readable: Vec<Room> = Vec::with_capacity(all.len());
-    for room in all {
-        let (standing, there) = facts.in_room(reader, actor, &room)?;
-        match policy::in_room(Action::ReadRoom, standing, there) {
-            Ok(()) if readable.iter().any(|known| known.id == room.id) => {}
-            Ok(()) => readable.push(room),
-            Err(error) if !query.rooms.is_empty() => return Err(error),
-            Err(_) => {}
+    if query.rooms.is_empty() {
+        return readable_rooms(facts, reader, actor);
+    }
+    let mut asked: Vec<Room> = Vec::with_capacity(query.rooms.len());
+    for name in &query.rooms {
+        let room = room_for(facts, reader, actor, name, Action::ReadRoom)?;
+        if asked.iter().all(|known| known.id != room.id) {
+            asked.push(room);
         }
     }
-    Ok(readable)
+    Ok(asked)
 }
 
 /// All who may be meant: the account of that name, and guests who had it.

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::facts::{Facts, any_room};
-use super::policy::{self, Action};
+use super::facts::{Facts, room_for};
+use super::policy::Action;
 use crate::app::App;
 use crate::error::Result;
 use crate::hub::{Audience, Outbound, Publication, Step};
@@ -28,9 +28,7 @@ pub async fn typing(app: &App, actor: &Actor, name: RoomName) -> Result<()> {
     let room = app
         .db
         .read(move |reader| {
-            let room = any_room(reader, &name)?;
-            let (standing, there) = facts.in_room(reader, &who, &room)?;
-            policy::in_room(Action::Post, standing, there)?;
+            let room = room_for(facts, reader, &who, &name, Action::Post)?;
             Ok(room)
         })
         .await?;

@@ -59,10 +59,7 @@ struct Body {
 
 impl Body {
     fn author(&self) -> Identity {
-        match self.a {
-            true => Identity::Account(self.u),
-            false => Identity::guest(&self.n),
-        }
+        Identity::of(self.a, self.u, &self.n)
     }
 }
 

@@ -24,10 +24,7 @@ pub struct Reaction {
 
 impl Reaction {
     pub fn author(&self) -> Identity {
-        match self.account {
-            true => Identity::Account(self.user),
-            false => Identity::guest(&self.name),
-        }
+        Identity::of(self.account, self.user, &self.name)
     }
 }
 

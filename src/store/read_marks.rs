@@ -22,10 +22,7 @@ pub struct ReadMark {
 
 impl ReadMark {
     pub fn identity(&self, user: UserId) -> Identity {
-        match self.account {
-            true => Identity::Account(user),
-            false => Identity::guest(&self.name),
-        }
+        Identity::of(self.account, user, &self.name)
     }
 }
 

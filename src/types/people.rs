@@ -100,6 +100,14 @@ impl Identity {
         Self::Guest(NameKey::of(name))
     }
 
+    /// Of a person as rows have one: an account's owner, or a guest.
+    pub fn of(is_account: bool, user: UserId, name: &Username) -> Self {
+        match is_account {
+            true => Self::Account(user),
+            false => Self::guest(name),
+        }
+    }
+
     pub fn is_guest(&self) -> bool {
         matches!(self, Self::Guest(_))
     }
