@@ -7,12 +7,14 @@ use chrono::{DateTime, Utc};
 
 use crate::config::Config;
 use crate::hub::{Fanout, Publisher};
+use crate::images::Images;
 use crate::limits::Limits;
 use crate::passwords::Passwords;
 use crate::pressure::Pressure;
 use crate::run::Run;
 use crate::signer::Signer;
 use crate::store::Db;
+use crate::store::files::Files;
 use crate::types::{Network, Timestamp};
 
 pub struct App {
@@ -20,6 +22,9 @@ pub struct App {
     pub db: Db,
     pub hub: Arc<dyn Fanout>,
     pub publisher: Publisher,
+    /// The content of attachments.
+    pub files: Files,
+    pub images: Images,
     pub passwords: Passwords,
     pub limits: Arc<Limits>,
     pub pressure: Pressure,

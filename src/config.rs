@@ -83,6 +83,13 @@ pub const SETTINGS: &[Setting] = &[
     setting("PING_INTERVAL", "25", "Seconds between two pings of a connection"),
     setting("PING_TIMEOUT", "20", "Seconds to wait for the answer to a ping"),
     setting("MAX_HTTP_BUFFER_SIZE", "1000000", "Largest packet that a client may send, in bytes"),
+    setting("MAX_ATTACHMENT_SIZE", "25000000", "Largest file that can be attached, in bytes; 0 takes none"),
+    setting(
+        "ATTACHMENTS_QUOTA",
+        "1000000000",
+        "Bytes that the files of one account may have in all; guests have as many together",
+    ),
+    setting("ATTACHMENTS_DIR", "attachments", "Folder of attached files; several machines must share it"),
     setting("MAX_MESSAGE_LENGTH", "10000", "Longest message, in characters"),
 ];
 
@@ -193,6 +200,10 @@ pub struct Config {
     pub ping_timeout: Duration,
     pub max_payload: usize,
     pub max_message_length: usize,
+    /// In bytes; 0: there are no attachments.
+    pub max_attachment: u64,
+    pub attachment_quota: u64,
+    pub attachments_dir: PathBuf,
     /// What is odd, but no reason not to start.
     pub warnings: Vec<String>,
     values: Values,
@@ -351,6 +362,9 @@ impl Values {
             ping_timeout: self.seconds("PING_TIMEOUT")?,
             max_payload: self.between("MAX_HTTP_BUFFER_SIZE", 1_000, 100_000_000)?,
             max_message_length: self.between("MAX_MESSAGE_LENGTH", 1, 1_000_000)?,
+            max_attachment: self.between("MAX_ATTACHMENT_SIZE", 0, 100_000_000_000)? as u64,
+            attachment_quota: self.between("ATTACHMENTS_QUOTA", 0, 1_000_000_000_000_000)? as u64,
+            attachments_dir: self.get("ATTACHMENTS_DIR").into(),
             warnings,
             values: self,
         })

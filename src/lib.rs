@@ -6,7 +6,7 @@
 //!                                └───────────┬───────┴─────────────────┘
 //!  RULES  know the product             chat/*   ◄─ policy (private to chat)
 //!                                   ┌────┼─────────┐
-//!  MEANS                         store/* │ passwords · limits · pressure · signer · hub (trait)   ◄ vault (private to store); socket/ implements hub
+//!  MEANS                         store/* │ passwords · images · limits · pressure · signer · hub (trait)   ◄ vault (private to store); socket/ implements hub
 //!                                   └────┼─────────┘
 //!  LEAVES                        types/*  error  decode  config  telemetry  listener  frames  visitor
 //! ```
@@ -26,6 +26,7 @@ mod flask;
 mod frames;
 mod http;
 mod hub;
+mod images;
 mod limits;
 mod listener;
 mod passwords;

@@ -24,6 +24,9 @@ const EXPORTS: Rate = Rate { interval: Duration::from_secs(60), burst: 3 };
 /// From one time that somebody is told to be writing to the next.
 const TYPING: Duration = Duration::from_secs(3);
 
+/// Uploads of one person that go on at the same time. No setting turns it off.
+const UPLOADS: usize = 4;
+
 /// Devices of one account that may guess at the same time as if each were alone.
 const DEVICES: u32 = 4;
 
@@ -34,6 +37,8 @@ enum Act {
     Entrance,
     Passage,
     Reading,
+    Upload,
+    Download,
     SlowMode(RoomId),
     Typing(RoomId),
     Export,
@@ -61,6 +66,7 @@ enum Whose {
 pub struct Limits {
     rates: Option<Rates>,
     buckets: Arc<Mutex<Buckets>>,
+    uploads: Arc<Mutex<HashMap<UserId, usize>>>,
 }
 
 /// Something taken that is given back when the attempt turns out to have been right.
@@ -73,14 +79,11 @@ pub struct Taken {
 impl Limits {
     /// `None` limits nothing.
     pub fn new(rates: Option<Rates>) -> Self {
-        Self { rates, buckets: Arc::default() }
+        Self { rates, buckets: Arc::default(), uploads: Arc::default() }
     }
 
     pub fn send(&self, person: UserId, network: Network) -> Result<()> {
-        self.take(Act::Send, |rates| {
-            vec![(Whose::Person(person), rates.sends), (Whose::Network(network), rates.sends.times(CROWD))]
-        })
-        .map(drop)
+        self.act(Act::Send, 1, person, network)
     }
 
     /// One person coming in: as often as a crowd behind one address may write.
@@ -90,20 +93,31 @@ impl Limits {
 
     /// One page of a history.
     pub fn reading(&self, person: UserId, network: Network) -> Result<()> {
-        self.often(Act::Reading, person, network)
+        self.act(Act::Reading, PASSAGES, person, network)
     }
 
     /// Somebody joining or leaving a group: a page that comes back joins all of its groups at once.
     pub fn passage(&self, person: UserId, network: Network) -> Result<()> {
-        self.often(Act::Passage, person, network)
+        self.act(Act::Passage, PASSAGES, person, network)
     }
 
-    /// What one does several times for each message.
-    fn often(&self, act: Act, person: UserId, network: Network) -> Result<()> {
+    /// A file that comes: as often as messages, and few at a time.
+    pub fn upload(&self, person: UserId, network: Network) -> Result<Place> {
+        self.act(Act::Upload, 1, person, network)?;
+        Place::take(&self.uploads, person)
+    }
+
+    /// A file or thumbnail that is shown: a page has many of them.
+    pub fn download(&self, person: UserId, network: Network) -> Result<()> {
+        self.act(Act::Download, CROWD, person, network)
+    }
+
+    /// What one does so many times for each message.
+    fn act(&self, act: Act, times: u32, person: UserId, network: Network) -> Result<()> {
         self.take(act, |rates| {
             vec![
-                (Whose::Person(person), rates.sends.times(PASSAGES)),
-                (Whose::Network(network), rates.sends.times(CROWD * PASSAGES)),
+                (Whose::Person(person), rates.sends.times(times)),
+                (Whose::Network(network), rates.sends.times(CROWD * times)),
             ]
         })
         .map(drop)
@@ -183,6 +197,36 @@ impl Taken {
     }
 }
 
+/// Held by an upload for as long as it goes on.
+pub struct Place {
+    taken: Arc<Mutex<HashMap<UserId, usize>>>,
+    person: UserId,
+}
+
+impl Place {
+    fn take(taken: &Arc<Mutex<HashMap<UserId, usize>>>, person: UserId) -> Result<Self> {
+        let mut counts = taken.lock().expect("uploads lock");
+        let count = counts.entry(person).or_default();
+        if *count == UPLOADS {
+            return Err(Error::TooMany { retry_ms: 1_000 });
+        }
+        *count += 1;
+        Ok(Self { taken: taken.clone(), person })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.taken.lock().expect("uploads lock");
+        if let Some(count) = counts.get_mut(&self.person) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.person);
+            }
+        }
+    }
+}
+
 /// Takes from all of the buckets or from none.
 fn take(buckets: &Arc<Mutex<Buckets>>, act: Act, wanted: Vec<(Whose, Rate)>) -> Result<Taken> {
     let now = Instant::now();
@@ -235,6 +279,8 @@ impl Act {
             Self::Entrance => "entrance",
             Self::Passage => "passage",
             Self::Reading => "reading",
+            Self::Upload => "upload",
+            Self::Download => "download",
             Self::SlowMode(_) => "slow_mode",
             Self::Typing(_) => "typing",
             Self::Export => "export",
@@ -310,6 +356,17 @@ mod tests {
             let _ = limits.registration(network(number));
         }
         assert!(limits.buckets.lock().unwrap().full_at.len() <= BUCKETS + 1);
+    }
+
+    #[test]
+    fn few_uploads_of_one_person_go_on_at_a_time() {
+        let limits = Limits::new(None);
+        let ann = UserId::random();
+        let mut places: Vec<_> = (0..UPLOADS).map(|_| limits.upload(ann, network(1)).unwrap()).collect();
+        assert!(limits.upload(ann, network(1)).is_err());
+        assert!(limits.upload(UserId::random(), network(1)).is_ok());
+        places.pop();
+        assert!(limits.upload(ann, network(1)).is_ok());
     }
 
     #[test]

@@ -31,6 +31,11 @@ impl Pressure {
         self.admit(Level::Calm, "The server is short of room and makes no new accounts now. Try again later.")
     }
 
+    /// Whether a file may be stored.
+    pub fn admit_file(&self) -> Result<()> {
+        self.admit(Level::Calm, "The server is short of room and takes no files now. Try again later.")
+    }
+
     /// Whether a guest may come in, or a new group be made.
     pub fn admit_guest(&self) -> Result<()> {
         self.admit(Level::Tight, "The server is short of room and lets nobody new in now. Try again later.")
@@ -43,12 +48,14 @@ impl Pressure {
         }
     }
 
-    /// Measures for as long as the server runs. `folder` holds the database, where that is a file; `queue` tells how full
+    /// Measures for as long as the server runs. `folders` hold what is stored, where those are files; `queue` tells how full
     /// the writer's queue is, in percent.
-    pub async fn watch(&self, folder: Option<PathBuf>, queue: impl Fn() -> u64) {
+    pub async fn watch(&self, folders: Vec<PathBuf>, queue: impl Fn() -> u64) {
         loop {
-            let folder = folder.clone();
-            let free = tokio::task::spawn_blocking(move || (free_disk(folder.as_deref()), free_memory_percent()));
+            let folders = folders.clone();
+            let free = tokio::task::spawn_blocking(move || {
+                (folders.iter().filter_map(|folder| free_disk(folder)).min(), free_memory_percent())
+            });
             let (disk, memory) = free.await.unwrap_or((None, None));
             let level = level(disk, memory, queue());
             let before = self.0.swap(level as u8, Ordering::Relaxed);
@@ -75,8 +82,8 @@ fn level(disk: Option<u64>, memory: Option<u64>, queue: u64) -> Level {
     below(disk, FREE_DISK).max(below(memory, FREE_MEMORY_PERCENT)).max(waiting)
 }
 
-fn free_disk(folder: Option<&Path>) -> Option<u64> {
-    let found = rustix::fs::statvfs(folder?).ok()?;
+fn free_disk(folder: &Path) -> Option<u64> {
+    let found = rustix::fs::statvfs(folder).ok()?;
     Some(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
@@ -126,7 +133,7 @@ mod tests {
 
     #[test]
     fn this_machine_tells_its_room() {
-        assert!(free_disk(Some(Path::new("."))).is_some());
+        assert!(free_disk(Path::new(".")).is_some());
         assert!(free_memory_percent().is_some_and(|percent| percent <= 100));
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use crate::app::{App, Clock, SystemClock};
 use crate::config::Config;
 use crate::hub::{Fanout, Nobody, Publisher};
+use crate::images::Images;
 use crate::limits::Limits;
 use crate::listener::{Listener, Peer};
 use crate::passwords::Passwords;
@@ -102,6 +103,8 @@ fn build(config: Config, prepared: Prepared, hub: Arc<dyn Fanout>, publisher: Pu
     let signer = Signer::new(db.derive("signer", &config.secret_key)?);
     Ok(App {
         limits: Arc::new(Limits::new(config.limits)),
+        files: db.files(config.attachments_dir.clone()),
+        images: Images::new(),
         db,
         hub,
         publisher,
@@ -116,12 +119,12 @@ fn build(config: Config, prepared: Prepared, hub: Arc<dyn Fanout>, publisher: Pu
 }
 
 async fn watch_pressure(app: Arc<App>) {
-    let folder = match &app.config.database {
-        DatabaseUrl::Sqlite(path) => Some(path.parent().filter(|folder| !folder.as_os_str().is_empty())),
-        DatabaseUrl::Postgres(_) => None,
-    };
-    let folder = folder.map(|folder| folder.unwrap_or(Path::new(".")).to_owned());
-    app.pressure.watch(folder, || app.db.queue_percent()).await;
+    let mut folders = vec![app.config.attachments_dir.clone()];
+    if let DatabaseUrl::Sqlite(path) = &app.config.database {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        folders.push(folder.unwrap_or(Path::new(".")).to_owned());
+    }
+    app.pressure.watch(folders, || app.db.queue_percent()).await;
 }
 
 /// Takes the port, or says in one line why not.

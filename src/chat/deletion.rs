@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::audit;
 use super::facts::{Facts, FoundMessage, find_message, lane_of};
 use super::policy::{self, Action};
+use super::{attachments, audit};
 use crate::app::App;
 use crate::error::Result;
 use crate::hub::{Audience, Outbound, Publication};
@@ -42,7 +42,9 @@ pub async fn delete_message(app: &App, actor: &Actor, id: MessageId, reason: Rea
             }
             delete(tx, &room, &written)
         })
-        .await
+        .await?;
+    attachments::clear(app).await;
+    Ok(())
 }
 
 fn delete(tx: &mut Tx, room: &Room, written: &Written) -> Result<()> {
@@ -80,6 +82,7 @@ pub(super) async fn remove_messages(app: &App, whom: &Identity, room: Option<Roo
             app.db.write(lane, move |tx| some.iter().try_for_each(|written| delete(tx, &room, written))).await?;
         }
     }
+    attachments::clear(app).await;
     Ok(count)
 }
 

@@ -34,7 +34,7 @@ pub async fn edit(
     text: MessageText,
     encrypted_content: String,
 ) -> Result<Edited> {
-    check_length(app, &text, &encrypted_content)?;
+    check_length(app, Some(&text), &encrypted_content)?;
     app.limits.send(actor.user, Network::of(actor.address))?;
     let (facts, actor) = (Facts::of(app), actor.clone());
     app.db

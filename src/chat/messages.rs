@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::attachments;
 use super::direct::{self, Pair};
 use super::facts::Facts;
 use super::policy::{self, Action};
@@ -13,7 +14,9 @@ use crate::hub::{Audience, Mark, Outbound, Publication};
 use crate::limits::Limits;
 use crate::store::messages::Written;
 use crate::store::{Reader, Tx, client_ids, messages, rooms};
-use crate::types::{Actor, ClientId, Message, MessageId, MessageText, Network, Room, RoomId, RoomName, Sent};
+use crate::types::{
+    Actor, Attachment, AttachmentId, ClientId, Message, MessageId, MessageText, Network, Room, RoomId, RoomName, Sent,
+};
 
 impl Outbound for Message {
     const NAME: &'static str = "new_message";
@@ -21,13 +24,16 @@ impl Outbound for Message {
 
 /// What somebody wants to say.
 pub struct Draft {
-    pub text: MessageText,
+    /// Where there is none, the names of the files stand in its place.
+    pub text: Option<MessageText>,
     /// What the sender's page made of the text for other pages; opaque to the server.
     pub encrypted_content: String,
     /// What the sender calls it: sent again under the same id, it is not stored again.
     pub client_id: Option<ClientId>,
     /// The message of the same room that it answers.
     pub reply_to: Option<MessageId>,
+    /// Files that were uploaded for it.
+    pub attachments: Vec<AttachmentId>,
 }
 
 pub enum Target {
@@ -39,7 +45,7 @@ pub enum Target {
 
 /// Stores a message and tells the room. It is on the disk before anyone sees it.
 pub async fn post(app: &App, actor: &Actor, target: Target, draft: Draft) -> Result<Sent> {
-    check_length(app, &draft.text, &draft.encrypted_content)?;
+    check_length(app, draft.text.as_ref(), &draft.encrypted_content)?;
     app.limits.send(actor.user, Network::of(actor.address))?;
     let name = match &target {
         Target::Public => RoomName::public(),
@@ -47,7 +53,7 @@ pub async fn post(app: &App, actor: &Actor, target: Target, draft: Draft) -> Res
         Target::Direct(pair) => pair.room.clone(),
     };
     let (facts, actor) = (Facts::of(app), actor.clone());
-    let limits = app.limits.clone();
+    let (limits, longest) = (app.limits.clone(), app.config.max_message_length);
     app.db
         .write(rooms::lane(&name), move |tx| {
             if let Some(id) = &draft.client_id
@@ -56,14 +62,16 @@ pub async fn post(app: &App, actor: &Actor, target: Target, draft: Draft) -> Res
                 return Ok(first);
             }
             let room = open_room(facts, tx, &actor, target, &limits)?;
+            let attachments = attachments::to_send(tx, &actor, &room, &draft.attachments)?;
             let new = messages::NewMessage {
                 user: actor.user,
                 name: actor.name,
                 by_account: !actor.identity.is_guest(),
-                text: draft.text,
+                text: draft.text.map_or_else(|| names(&attachments, longest), Ok)?,
                 encrypted_content: draft.encrypted_content,
                 client_id: draft.client_id,
                 reply_to: draft.reply_to.map(|id| answered(tx, &room, id)).transpose()?,
+                attachments,
                 at: facts.at,
             };
             let written = messages::insert(tx, &room, new)?;
@@ -78,6 +86,13 @@ pub async fn post(app: &App, actor: &Actor, target: Target, draft: Draft) -> Res
             Ok(sent)
         })
         .await
+}
+
+/// What pages that know of no files show of them.
+fn names(files: &[Attachment], longest: usize) -> Result<MessageText> {
+    let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
+    let text: String = names.join(", ").chars().take(longest).collect();
+    MessageText::try_from(text).map_err(|problem| Error::invalid("message", problem))
 }
 
 /// Publishes an event of a message to its room: without the words that it quotes to those who have blocked whose they are.
@@ -128,7 +143,7 @@ fn open_room(facts: Facts, tx: &mut Tx, actor: &Actor, target: Target, limits: &
     Ok(room)
 }
 
-pub(super) fn check_length(app: &App, text: &MessageText, encrypted_content: &str) -> Result<()> {
+pub(super) fn check_length(app: &App, text: Option<&MessageText>, encrypted_content: &str) -> Result<()> {
     /// Encoding a text for other pages makes it longer: base64 of UTF-16, say.
     const ENCODED: usize = 8;
 
@@ -137,7 +152,7 @@ pub(super) fn check_length(app: &App, text: &MessageText, encrypted_content: &st
         field,
         message: format!("{field} must have at most {limit} characters").into(),
     };
-    if text.length() > limit {
+    if text.is_some_and(|text| text.length() > limit) {
         return Err(too_large("message", limit));
     }
     if encrypted_content.chars().count() > limit * ENCODED {

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod admin;
+pub mod attachments;
 pub mod audit;
 pub mod deletion;
 pub mod direct;
@@ -14,6 +15,7 @@ pub mod messages;
 pub mod moderation;
 pub mod namespaces;
 pub mod operator;
+pub mod passes;
 pub mod people;
 pub mod pins;
 mod policy;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::audit;
 use super::facts::{Facts, any_room};
 use super::policy::{self, Action};
+use super::{attachments, audit};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::hub::{Audience, Outbound, Publication};
@@ -82,7 +82,10 @@ pub(super) async fn expire_all(app: &App) -> Result<()> {
 /// The space of what was deleted, if anything was, goes back to the file system.
 async fn shrink(app: &App, any: bool) -> Result<()> {
     match any {
-        true => app.db.write(Lane::People, admin::shrink).await,
+        true => {
+            attachments::clear(app).await;
+            app.db.write(Lane::People, admin::shrink).await
+        }
         false => Ok(()),
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::attachments;
 use super::facts::Facts;
 use super::retention;
 use super::sessions::{goodbye, is_over, is_stale, touch};
@@ -54,6 +55,9 @@ pub async fn watch(app: Arc<App>) {
             if is_due {
                 swept = Instant::now();
                 sweeps += 1;
+                if let Err(error) = attachments::forget_unsent(&app).await {
+                    tracing::warn!("old uploads could not be removed: {error}");
+                }
                 if let Err(error) = retention::expire_all(&app).await {
                     tracing::warn!("old messages could not be removed: {error}");
                 }

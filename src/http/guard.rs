@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::{BODY_LIMIT, Web};
 use crate::app::App;
-use crate::chat::sessions;
+use crate::chat::{passes, sessions};
 use crate::config::AllowedOrigins;
 use crate::decode::{malformed, object};
 use crate::error::{Error, Result};
@@ -51,20 +51,21 @@ async fn admit(app: &App, mut request: Request) -> Result<Request> {
     Ok(request)
 }
 
-/// A browser sends JSON to another site only after it has asked there, and our answer is no; it names the page with every
+/// A browser sends JSON, or bytes of no kind, to another site only after it has asked there, and our answer is no; it names the page with every
 /// DELETE. A form needs a token, which another site's page cannot read.
 async fn refuse_forged(app: &App, visitor: &Visitor, request: Request) -> Result<Request> {
     let headers = request.headers();
-    if is_of_type(headers, "application/json") || (*request.method() == Method::DELETE && headers.contains_key(ORIGIN))
-    {
+    let asks_first = is_of_type(headers, "application/json") || is_of_type(headers, "application/octet-stream");
+    if asks_first || (*request.method() == Method::DELETE && headers.contains_key(ORIGIN)) {
         return Ok(request);
     }
     let by_bearer = visitor.token.is_some() && !visitor.by_cookie;
-    if by_bearer && !headers.contains_key(CONTENT_TYPE) {
+    let is_form = is_of_type(headers, "application/x-www-form-urlencoded");
+    if by_bearer && !is_form {
         return Ok(request);
     }
     let shown = headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let (request, in_form) = match is_of_type(headers, "application/x-www-form-urlencoded") {
+    let (request, in_form) = match is_form {
         true => {
             refuse_foreign_form(app, headers)?;
             form_to_json(request).await?
@@ -75,7 +76,7 @@ async fn refuse_forged(app: &App, visitor: &Visitor, request: Request) -> Result
     match by_bearer || shown.or(in_form).as_ref().is_some_and(is_ours) {
         true => Ok(request),
         false => Err(Error::Forbidden(
-            "Send JSON (Content-Type: application/json), or the page's csrf_token with the form or as X-CSRFToken."
+            "Send JSON (Content-Type: application/json), a file as application/octet-stream, or the page's csrf_token with the form or as X-CSRFToken."
                 .into(),
         )),
     }
@@ -152,6 +153,23 @@ impl FromRequestParts<Web> for SignedIn {
             None => None,
         };
         actor.map(Self).ok_or_else(|| Error::Unauthenticated("Sign in first.".into()))
+    }
+}
+
+/// Who speaks in the chat: an account, or a guest by a pass; 401 where it is neither.
+pub struct Speaker(pub Actor);
+
+impl FromRequestParts<Web> for Speaker {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self> {
+        let Visit(visitor) = Visit::from_request_parts(parts, web).await?;
+        if let Some(token) = &visitor.token
+            && let Some(guest) = passes::authenticate(&web.app, token, visitor.address).await?
+        {
+            return Ok(Self(guest));
+        }
+        SignedIn::from_request_parts(parts, web).await.map(|SignedIn(actor)| Self(actor))
     }
 }
 

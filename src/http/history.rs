@@ -3,7 +3,7 @@
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 
-use super::guard::SignedIn;
+use super::guard::Speaker;
 use super::{Ok200, Web};
 use crate::chat::history::{self, Page, Wanted};
 use crate::error::{Error, Result};
@@ -12,7 +12,7 @@ use crate::types::RoomName;
 /// `GET /api/rooms/NAME/messages?before=&after=&limit=`
 pub async fn messages(
     State(web): State<Web>,
-    SignedIn(actor): SignedIn,
+    Speaker(actor): Speaker,
     Path(name): Path<String>,
     wanted: std::result::Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Ok200<Page>> {

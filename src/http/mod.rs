@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admin;
+mod attachments;
 mod export;
 mod guard;
 mod history;
@@ -50,14 +51,15 @@ pub fn router(app: Arc<App>, socket: Router) -> Router {
         .route("/healthz", readable(get(ops::alive)))
         .route("/readyz", readable(get(ops::ready)))
         .nest("/static", statics)
-        .merge(guarded(web.clone()))
+        .merge(guarded(api(), &web))
         .fallback(refusals::not_found)
         .method_not_allowed_fallback(refusals::method_not_allowed)
-        .with_state(web)
+        .with_state(web.clone())
         // Inside of the Socket.IO routes: around them it would compress polling bodies, packet by packet.
         .layer(CompressionLayer::new())
         .layer(RequestBodyLimitLayer::new(BODY_LIMIT));
     pages
+        .merge(guarded(files(), &web).with_state(web))
         .merge(socket)
         .layer(CatchPanicLayer::custom(refusals::panicked))
         .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
@@ -65,8 +67,21 @@ pub fn router(app: Arc<App>, socket: Router) -> Router {
         .layer(header(CONTENT_SECURITY_POLICY, "frame-ancestors 'self'"))
 }
 
-/// The routes that know who asks. What changes something is refused where another site's page may have sent it.
-fn guarded(web: Web) -> Router<Web> {
+/// Routes that know who asks. What changes something is refused where another site's page may have sent it.
+fn guarded(routes: Router<Web>, web: &Web) -> Router<Web> {
+    routes.layer(header(CACHE_CONTROL, "no-store")).layer(from_fn_with_state(web.clone(), guard::guard))
+}
+
+/// Files: of any size, and not to be compressed.
+fn files() -> Router<Web> {
+    Router::new()
+        .route("/api/rooms/{name}/attachments", post(attachments::upload))
+        .route("/api/attachments/{id}", get(attachments::content).delete(attachments::cancel))
+        .route("/api/attachments/{id}/thumbnail", get(attachments::thumbnail))
+        .method_not_allowed_fallback(refusals::method_not_allowed)
+}
+
+fn api() -> Router<Web> {
     Router::new()
         .route("/admin/stats", readable(get(admin::stats)))
         .route("/api/register", post(accounts::register))
@@ -86,8 +101,6 @@ fn guarded(web: Web) -> Router<Web> {
         .route("/api/search", get(search::search))
         .route("/api/accounts", get(accounts::list_accounts))
         .route("/api/accounts/disable", post(accounts::disable_account))
-        .layer(header(CACHE_CONTROL, "no-store"))
-        .layer(from_fn_with_state(web, guard::guard))
 }
 
 /// A header of every answer that does not bring its own.

@@ -12,6 +12,7 @@ mod hub;
 mod messages;
 mod moderation;
 mod namespaces;
+mod passes;
 mod people;
 mod pins;
 mod raw;
@@ -85,6 +86,7 @@ fn entries() -> Entries {
         history::EVENTS,
         messages::EVENTS,
         moderation::EVENTS,
+        passes::EVENTS,
         people::EVENTS,
         pins::EVENTS,
         reactions::EVENTS,

@@ -9,15 +9,13 @@ use socketioxide::extract::{SocketRef, TryData};
 use socketioxide::handler::ConnectHandler;
 
 use super::event::{Beginning, Connection, Context, Done, Entries, Entry, Event, Pipeline};
-use super::messages::draft;
-use super::{Refusal, deletion, editing, listen, note_line, open, reactions, visitor, whose};
+use super::messages::saying;
+use super::{Refusal, deletion, editing, listen, note_line, open, passes, reactions, visitor, whose};
 use crate::chat::history::{self, Page, Wanted};
 use crate::chat::messages::{Target, post};
 use crate::chat::{namespaces, typing};
 use crate::error::{Error, Result};
-use crate::types::{
-    ClientId, ConnId, MessageId, MessageText, Password, RoomName, Sent, Token, Username, falsy_as_none,
-};
+use crate::types::{ConnId, Password, RoomName, Sent, Token, Username, falsy_as_none};
 
 const PREFIX: &str = "/rooms/";
 /// What `encodeURIComponent` encodes.
@@ -47,7 +45,7 @@ struct Auth {
 /// What is sent here concerns the room, or a message by its id.
 fn entries() -> Entries {
     const OWN: &[Entry] = &[Entry::of::<Send>(), Entry::of::<GetHistory>(), Entry::of::<Typing>()];
-    [OWN, editing::EVENTS, reactions::EVENTS, deletion::EVENTS].into_iter().flatten().collect()
+    [OWN, editing::EVENTS, reactions::EVENTS, deletion::EVENTS, passes::EVENTS].into_iter().flatten().collect()
 }
 
 /// Lets clients into rooms.
@@ -147,16 +145,9 @@ pub fn tidy_up(io: &SocketIo, path: &str) {
     }
 }
 
-#[derive(Deserialize)]
-struct Send {
-    message: MessageText,
-    #[serde(default, deserialize_with = "falsy_as_none")]
-    encrypted_content: Option<String>,
-    #[serde(default, deserialize_with = "falsy_as_none")]
-    client_id: Option<ClientId>,
-    #[serde(default, deserialize_with = "falsy_as_none")]
-    reply_to: Option<MessageId>,
-}
+saying!(
+    struct Send {}
+);
 
 impl Event for Send {
     const NAME: &'static str = "send";
@@ -165,7 +156,7 @@ impl Event for Send {
     async fn handle(self, context: &mut Context<'_>) -> Result<Sent> {
         let room = context.room()?;
         let target = if room == RoomName::public() { Target::Public } else { Target::Group(room) };
-        let draft = draft(self.message, self.encrypted_content, self.client_id, self.reply_to);
+        let ((), draft) = self.split()?;
         post(context.app, context.actor()?, target, draft).await
     }
 }

@@ -9,11 +9,11 @@ use super::people::timestamp;
 use super::reactions::{self, Reaction};
 use super::schema::messages;
 use super::statements::NextSeq;
-use super::{Column, Place, Reader, Tx, edits, words};
+use super::{Column, Place, Reader, Tx, attachments, edits, words};
 use crate::error::{Error, Result};
 use crate::types::{
-    ClientId, Identity, Message, MessageId, MessageText, Quote, Quoted, Room, RoomId, Timestamp, UserId, Username,
-    mentions,
+    Attachment, ClientId, Identity, Message, MessageId, MessageText, Quote, Quoted, Room, RoomId, Timestamp, UserId,
+    Username, mentions,
 };
 
 /// Pages that are looked through for messages to show.
@@ -32,6 +32,7 @@ pub struct NewMessage {
     pub client_id: Option<ClientId>,
     /// The position of the message that it answers.
     pub reply_to: Option<i64>,
+    pub attachments: Vec<Attachment>,
     pub at: Timestamp,
 }
 
@@ -55,6 +56,8 @@ struct Body {
     /// The position of the message that it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     r: Option<i64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    f: Vec<Attachment>,
 }
 
 impl Body {
@@ -104,11 +107,13 @@ pub fn insert(tx: &mut Tx, room: &Room, new: NewMessage) -> Result<Written> {
         t: new.at.micros(),
         d: None,
         r: new.reply_to,
+        f: new.attachments,
     };
     let sealed = tx.seal_json(place(room.id, &seq.to_be_bytes()), &body)?;
     diesel::insert_into(messages::table)
         .values((messages::room_id.eq(room.id.get()), messages::seq.eq(seq), messages::body.eq(sealed)))
         .execute(tx.reader.connection)?;
+    body.f.iter().try_for_each(|file| attachments::send(tx, file.id, seq))?;
     words::add(tx, room, seq, body.m.as_str(), &body.author())?;
     let quotes = quotes(tx, room, body.r.into_iter().collect())?;
     written(tx, room, seq, body, &quotes)
@@ -206,6 +211,7 @@ pub fn get(reader: &mut Reader, room: &Room, seq: i64) -> Result<Option<Written>
 
 /// Deletes the messages before a position, and all that hangs on them.
 pub fn delete_before(tx: &mut Tx, room: &Room, seq: i64) -> Result<()> {
+    attachments::remove_before(tx, room.id, seq)?;
     diesel::delete(messages::table.filter(messages::room_id.eq(room.id.get()).and(messages::seq.lt(seq))))
         .execute(tx.reader.connection)?;
     words::remove_before(tx, room.id, seq)
@@ -214,6 +220,7 @@ pub fn delete_before(tx: &mut Tx, room: &Room, seq: i64) -> Result<()> {
 /// Whether the message was there to delete. All that hangs on it goes along.
 pub fn delete(tx: &mut Tx, room: &Room, written: &Written) -> Result<bool> {
     let Written { message, author, .. } = written;
+    attachments::remove_of(tx, &message.attachments)?;
     let removed = diesel::delete(messages::table.find((room.id.get(), message.seq))).execute(tx.reader.connection)?;
     words::remove(tx, room, message.seq, message.message.as_str(), author)?;
     Ok(removed > 0)
@@ -291,6 +298,7 @@ fn written(
         edited_at: body.d.map(timestamp).transpose()?,
         reply_to,
         reactions: Vec::new(),
+        attachments: body.f,
     };
     Ok(Written { message, author, quoted: quote.map(|(author, _)| author.clone()), reactions: Vec::new() })
 }

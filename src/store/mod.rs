@@ -2,10 +2,12 @@
 
 pub mod accounts;
 pub mod admin;
+pub mod attachments;
 pub mod audit;
 pub mod client_ids;
 mod connection;
 pub mod edits;
+pub mod files;
 pub mod invites;
 mod master_key;
 pub mod messages;
@@ -100,6 +102,11 @@ impl Db {
     /// A key for `label` that depends on this database and on `secret`.
     pub fn derive(&self, label: &str, secret: &[u8]) -> anyhow::Result<Zeroizing<[u8; 32]>> {
         self.vault.derive(label, secret)
+    }
+
+    /// Uploaded files in this folder.
+    pub fn files(&self, folder: std::path::PathBuf) -> files::Files {
+        files::Files::new(folder, self.vault.clone())
     }
 
     /// Runs `work` in the writer; the answer comes after COMMIT and after what it published. Writes of one lane keep

@@ -60,6 +60,13 @@ pub fn activity(reader: &mut Reader, user: UserId) -> Result<Activity> {
     Ok(Activity { message_count, joined_at: timestamp(profile.joined_at)?, last_active: timestamp(last_active)? })
 }
 
+/// What somebody is called.
+pub fn name(reader: &mut Reader, user: UserId) -> Result<Option<Username>> {
+    let id = user.as_bytes();
+    let profile: Option<String> = dsl::users.find(id).select(dsl::profile).first(reader.connection).optional()?;
+    profile.map(|sealed| Ok(reader.open_json::<Profile>(place(Column::UserProfile, id), sealed)?.name)).transpose()
+}
+
 /// Whether somebody has ever been here under exactly this name.
 pub fn was_here(reader: &mut Reader, name: &Username) -> Result<bool> {
     let name_blind = reader.blind("users.name", name.as_str())?;

@@ -99,6 +99,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    attachments (id) {
+        id -> Binary,
+        room_id -> BigInt,
+        seq -> Nullable<BigInt>,
+        owner -> Binary,
+        bytes -> BigInt,
+        attachment -> Text,
+    }
+}
+
+diesel::table! {
+    discarded_files (id) {
+        id -> Binary,
+    }
+}
+
+diesel::table! {
     accounts (user_id) {
         user_id -> Binary,
         key_blind -> Binary,

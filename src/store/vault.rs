@@ -98,6 +98,9 @@ pub enum Column {
     Edit,
     Pin,
     ReadMark,
+    Attachment,
+    /// A piece of a file.
+    FilePiece,
     ClientId,
     Session,
     Ticket,
@@ -116,7 +119,13 @@ impl Column {
                 Purpose::Accounts
             }
             Self::RoomProfile | Self::Member => Purpose::Rooms,
-            Self::MessageBody | Self::Reaction | Self::Edit | Self::Pin | Self::ReadMark => Purpose::Messages,
+            Self::MessageBody
+            | Self::Reaction
+            | Self::Edit
+            | Self::Pin
+            | Self::ReadMark
+            | Self::Attachment
+            | Self::FilePiece => Purpose::Messages,
             Self::ClientId => Purpose::Rooms,
             Self::Session | Self::Ticket | Self::Invite => Purpose::Sessions,
             Self::Sanction | Self::AddressBan | Self::Report | Self::AuditEntry | Self::State => Purpose::Moderation,
@@ -137,6 +146,8 @@ impl Column {
             Self::Edit => "edits.edit",
             Self::Pin => "pins.pin",
             Self::ReadMark => "read_marks.mark",
+            Self::Attachment => "attachments.attachment",
+            Self::FilePiece => "files",
             Self::ClientId => "client_ids.sent",
             Self::Session => "sessions.session",
             Self::Ticket => "tickets.ticket",
@@ -265,20 +276,42 @@ impl Vault {
     }
 
     pub(in crate::store) fn seal(&self, place: Place, plain: &[u8]) -> anyhow::Result<Sealed> {
+        let (generation, token) = self.token(place, plain)?;
+        Ok(Sealed(format!("{generation}.{token}")))
+    }
+
+    /// As [`Self::seal`], for files: four bytes of generation, then the token as it is before base64.
+    pub(in crate::store) fn seal_bytes(&self, place: Place, plain: &[u8]) -> anyhow::Result<Vec<u8>> {
+        let (generation, token) = self.token(place, plain)?;
+        let mut bytes = generation.to_be_bytes().to_vec();
+        BASE64_URL_SAFE.decode_vec(token, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    pub(in crate::store) fn open_bytes(&self, place: Place, sealed: &[u8]) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+        let (generation, token) = sealed.split_first_chunk().ok_or_else(|| does_not_open(place))?;
+        self.plain(place, i32::from_be_bytes(*generation), &BASE64_URL_SAFE.encode(token))
+    }
+
+    /// Under the newest key.
+    fn token(&self, place: Place, plain: &[u8]) -> anyhow::Result<(i32, String)> {
         let generations = self.generations(place.key())?;
         let newest = &generations[0];
         let mut content = Vec::with_capacity(1 + place.row.len() + plain.len());
         content.push(u8::try_from(place.row.len()).context("a row id has at most 255 bytes")?);
         content.extend_from_slice(place.row);
         content.extend_from_slice(plain);
-        let token = column_fernet(newest, place).encrypt_at_time(&content, 0);
-        Ok(Sealed(format!("{}.{token}", newest.generation)))
+        Ok((newest.generation, column_fernet(newest, place).encrypt_at_time(&content, 0)))
     }
 
     pub(in crate::store) fn open(&self, place: Place, sealed: &Sealed) -> anyhow::Result<Zeroizing<Vec<u8>>> {
-        let fail = || anyhow!("a value of {} does not open: damaged or moved", place.column.name());
+        let fail = || does_not_open(place);
         let (generation, token) = sealed.0.split_once('.').ok_or_else(fail)?;
-        let generation: i32 = generation.parse().map_err(|_| fail())?;
+        self.plain(place, generation.parse().map_err(|_| fail())?, token)
+    }
+
+    fn plain(&self, place: Place, generation: i32, token: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+        let fail = || does_not_open(place);
         let generations = self.generations(place.key())?;
         let key = generations.iter().find(|key| key.generation == generation).ok_or_else(fail)?;
         let mut content = Zeroizing::new(column_fernet(key, place).decrypt(token).map_err(|_| fail())?);
@@ -419,6 +452,10 @@ fn column_fernet(key: &DataKey, place: Place) -> Arc<Fernet> {
 
 fn hmac(key: &[u8]) -> Hmac<Sha256> {
     Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length")
+}
+
+fn does_not_open(place: Place) -> anyhow::Error {
+    anyhow!("a value of {} does not open: damaged or moved", place.column.name())
 }
 
 /// 58 bits of room and 64 of position, around the six fixed bits of a version 4 UUID.

@@ -64,6 +64,10 @@ random_id!(
 );
 random_id!(InviteId);
 random_id!(TicketId);
+random_id!(
+    /// Of an uploaded file.
+    AttachmentId
+);
 id!(
     /// Of one person's report of one message.
     ReportId

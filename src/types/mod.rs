@@ -14,18 +14,20 @@ mod words;
 
 pub use database::{DatabaseUrl, KeySource};
 pub use emoji::Emoji;
-pub use ids::{ConnId, InviteId, MessageId, ReportId, RoomId, SessionId, TicketId, UserId};
+pub use ids::{AttachmentId, ConnId, InviteId, MessageId, ReportId, RoomId, SessionId, TicketId, UserId};
 pub use mentions::mentions;
 pub use people::{Actor, Identity, NameKey, Network, Role, RoomRole, TicketKey, User};
 pub use query::{Query, Term};
 pub use random::{random_bytes, random_uuid};
 pub use rate::Rate;
-pub use text::{ClientId, MessageText, NewPassword, Password, PublicKey, Reason, RoomName, Username, falsy_as_none};
+pub use text::{
+    ClientId, FileName, MessageText, NewPassword, Password, PublicKey, Reason, RoomName, Username, falsy_as_none,
+};
 pub use token::Token;
 pub use words::words;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// A point in time; on the wire RFC 3339 in UTC with microseconds, as in `2026-11-24T07:37:18.123456+00:00`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,6 +113,30 @@ pub struct Message {
     pub mentions: Vec<Username>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reactions: Vec<Reactions>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+}
+
+/// A file that hangs on a message: `GET /api/attachments/ID`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attachment {
+    pub id: AttachmentId,
+    pub name: FileName,
+    /// By its bytes, whatever its name says: `image/png`, say.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// In bytes.
+    pub size: u64,
+    /// Where it is an image that browsers show: then it has a thumbnail, too.
+    #[serde(flatten)]
+    pub image: Option<ImageSize>,
+}
+
+/// Of an image as it is shown, in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ImageSize {
+    pub width: u32,
+    pub height: u32,
 }
 
 /// A message that another one answers; without its words where it is gone, or by somebody whom the reader has blocked.

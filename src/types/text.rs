@@ -18,6 +18,8 @@ const NEW_PASSWORD_LENGTH: usize = 8;
 const REASON_LENGTH: usize = 500;
 /// Longest id that a sender gives a message, in characters.
 const CLIENT_ID_LENGTH: usize = 64;
+/// Longest name of a file, in characters.
+const FILE_NAME_LENGTH: usize = 255;
 /// Largest public key, in bytes of JSON.
 const PUBLIC_KEY_SIZE: usize = 16_384;
 
@@ -108,6 +110,39 @@ impl TryFrom<String> for MessageText {
 impl From<MessageText> for String {
     fn from(text: MessageText) -> Self {
         text.0
+    }
+}
+
+/// The name of a file as its owner has it: 1 to 255 characters in NFC, no path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct FileName(String);
+
+impl FileName {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for FileName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        refuse_hidden(&text, char::is_control)?;
+        if text.contains(['/', '\\']) || matches!(text.as_str(), "." | "..") {
+            return Err("must be a name, not a path".into());
+        }
+        let text: String = text.nfc().collect();
+        match text.chars().count() {
+            1..=FILE_NAME_LENGTH if !text.chars().all(is_blank) => Ok(Self(text)),
+            _ => Err(format!("must have 1 to {FILE_NAME_LENGTH} characters")),
+        }
+    }
+}
+
+impl From<FileName> for String {
+    fn from(name: FileName) -> Self {
+        name.0
     }
 }
 
@@ -322,6 +357,14 @@ mod tests {
         assert!(MessageText::try_from("a\n\tb\r\n".to_string()).is_ok());
         for bad in ["", "a\0", "\u{1b}[31m", "\u{202e}abc"] {
             assert!(MessageText::try_from(bad.to_string()).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_has_a_name_and_no_path() {
+        assert!(FileName::try_from("Übersicht 2026 (final).pdf".to_string()).is_ok());
+        for bad in ["", " ", "..", "a/b", "..\\b", "a\0", "a\u{202e}fdp.exe"] {
+            assert!(FileName::try_from(bad.to_string()).is_err(), "{bad:?}");
         }
     }
 

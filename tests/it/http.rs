@@ -30,6 +30,19 @@ impl Answer {
 
 /// One request with these headers on a connection of its own.
 pub async fn send(server: &Server, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    let (head, body) = send_bytes(server, method, path, headers, body.as_bytes()).await;
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer { status, head: head.to_lowercase(), raw_head: head, body: String::from_utf8(body).unwrap() }
+}
+
+/// As [`send`], for what is no text: head and body as they came.
+pub async fn send_bytes(
+    server: &Server,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> (String, Vec<u8>) {
     let mut stream = TcpStream::connect(&server.addr).await.unwrap();
     let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", server.addr);
     for (name, value) in headers {
@@ -38,16 +51,19 @@ pub async fn send(server: &Server, method: &str, path: &str, headers: &[(&str, &
     if !body.is_empty() {
         request.push_str(&format!("Content-Length: {}\r\n", body.len()));
     }
-    stream.write_all(format!("{request}\r\n{body}").as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    stream.write_all(format!("{request}\r\n").as_bytes()).await.unwrap();
+    // A server that refuses a body answers before it has read all of it.
+    let _ = stream.write_all(body).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("an answer");
+    let head = String::from_utf8(answer[..end].to_vec()).unwrap();
+    let body = &answer[end + 4..];
     let body = match head.to_lowercase().contains("transfer-encoding: chunked") {
         true => unchunk(body),
-        false => body.to_owned(),
+        false => body.to_vec(),
     };
-    Answer { status, head: head.to_lowercase(), raw_head: head.to_owned(), body }
+    (head, body)
 }
 
 pub async fn ask(server: &Server, method: &str, path: &str) -> Answer {
@@ -55,16 +71,16 @@ pub async fn ask(server: &Server, method: &str, path: &str) -> Answer {
 }
 
 /// A chunked body (RFC 9112, section 7.1), which must come to its end.
-fn unchunk(mut chunks: &str) -> String {
-    let mut body = String::new();
+fn unchunk(mut chunks: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
     loop {
-        let (size, rest) = chunks.split_once("\r\n").unwrap();
-        let size = usize::from_str_radix(size, 16).unwrap();
+        let end = chunks.windows(2).position(|two| two == b"\r\n").expect("a whole body");
+        let size = usize::from_str_radix(std::str::from_utf8(&chunks[..end]).unwrap(), 16).unwrap();
         if size == 0 {
             return body;
         }
-        body.push_str(&rest[..size]);
-        chunks = &rest[size + 2..];
+        body.extend_from_slice(&chunks[end + 2..end + 2 + size]);
+        chunks = &chunks[end + 2 + size + 2..];
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod abuse;
 mod accounts;
+mod attachments;
 mod chat;
 mod client;
 mod direct;

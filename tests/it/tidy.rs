@@ -12,7 +12,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("what the edges share", &["flask"]),
     ("rules", &["chat"]),
     ("state", &["app"]),
-    ("means", &["store", "passwords", "limits", "run", "pressure", "signer"]),
+    ("means", &["store", "passwords", "images", "limits", "run", "pressure", "signer"]),
     ("hub", &["hub"]),
     ("leaves", &["frames", "listener", "visitor", "telemetry", "decode", "error", "config"]),
     ("types", &["types"]),

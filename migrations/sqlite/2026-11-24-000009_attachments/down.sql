@@ -1,0 +1,2 @@
+DROP TABLE discarded_files;
+DROP TABLE attachments;
