@@ -220,7 +220,8 @@ pub fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.is_file())
-        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+        // One may have been removed since it was listed.
+        .filter_map(|path| std::fs::read(&path).ok().map(|bytes| (path, bytes)))
         .collect();
     files.sort();
     files
