@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -38,7 +39,7 @@ pub enum Error {
 }
 
 /// An error as clients get it: payload of the `error` event, `error` of an ack, body of an HTTP answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct WireError {
     pub message: String,
     pub code: &'static str,

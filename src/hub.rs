@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
@@ -17,8 +18,20 @@ use crate::types::{
 };
 
 /// An event that the server sends.
-pub trait Outbound: Serialize {
+pub trait Outbound: Serialize + JsonSchema {
     const NAME: &'static str;
+}
+
+/// What there is to say about an event that the server sends.
+pub struct Told {
+    pub name: &'static str,
+    pub payload: fn(&mut SchemaGenerator) -> Schema,
+}
+
+impl Told {
+    pub const fn of<E: Outbound>() -> Self {
+        Self { name: E::NAME, payload: SchemaGenerator::subschema_for::<E> }
+    }
 }
 
 /// A set of connections.

@@ -8,7 +8,7 @@
 //!                                   ┌────┼─────────┐
 //!  MEANS                         store/* │ passwords · images · limits · pressure · signer · hub (trait)   ◄ vault (private to store); socket/ implements hub
 //!                                   └────┼─────────┘
-//!  LEAVES                        types/*  error  decode  config  telemetry  listener  frames  visitor
+//!  LEAVES                        types/*  error  answer  decode  config  telemetry  listener  frames  visitor
 //! ```
 //! Arrows point down only; `tests/it/tidy.rs` checks it.
 //!
@@ -16,6 +16,7 @@
 //! `socket/messages.rs` → `chat/messages.rs` → `chat/policy.rs` → `store/messages.rs` → `store/vault.rs` (sealed) →
 //! `store/writer.rs` (committed together with what else waits) → `hub.rs` (told in commit order) → `socket/hub.rs`.
 
+mod answer;
 pub mod app;
 mod chat;
 pub mod cli;

@@ -55,7 +55,7 @@ pub async fn run(
     let app = Arc::new(app);
     let asking = hub.clone().keep_asking();
     let edge = socket::attach(app.clone(), hub);
-    let router = http::router(app.clone(), edge.router());
+    let router = http::router(app.clone(), edge.router(), socket::asyncapi::document());
     let owner_invite = chat::invites::owner_link(&app).await.unwrap_or_else(|error| {
         tracing::warn!("no link for the owner could be made: {error}");
         None

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Facts, Person, account_of};
@@ -23,7 +24,7 @@ use crate::types::{
 use crate::visitor::Visitor;
 
 /// What somebody gives to make an account, over either edge.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct NewAccount {
     #[serde(rename = "username")]
     name: Username,
@@ -118,7 +119,7 @@ pub(super) fn insert(tx: &mut Tx, user: &User, role: Role, password_hash: String
 }
 
 /// What somebody gives to sign in, over either edge.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct Credentials {
     #[serde(rename = "username")]
     name: Username,
@@ -251,7 +252,7 @@ pub async fn change_password(app: &App, actor: &Actor, old: Password, new: NewPa
 }
 
 /// An account as administrators see it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct AccountInfo {
     pub user_id: UserId,
     pub username: Username,

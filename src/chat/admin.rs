@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::audit;
@@ -15,14 +16,14 @@ use crate::store::{Lane, admin, rooms};
 use crate::types::{Actor, DatabaseUrl, Reason, RoomId, RoomName, Timestamp, Username};
 
 /// `GET /admin/stats`, in the original's shape.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Stats {
     database_info: DatabaseInfo,
     groups: BTreeMap<String, GroupInfo>,
     stats: Totals,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct DatabaseInfo {
     data_structure: DataStructure,
     /// Characters of a Fernet key.
@@ -33,7 +34,7 @@ struct DatabaseInfo {
     metadata: Metadata,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct DataStructure {
     groups: i64,
     public_messages: i64,
@@ -41,14 +42,14 @@ struct DataStructure {
     users: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Metadata {
     created_at: Timestamp,
     last_updated: Timestamp,
     version: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct GroupInfo {
     created_at: Timestamp,
     creator: Option<Username>,
@@ -59,7 +60,7 @@ struct GroupInfo {
     name: RoomName,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Totals {
     active_sessions: i64,
     created_at: Timestamp,
@@ -139,7 +140,7 @@ fn file(database: &DatabaseUrl) -> (String, u64, bool) {
 }
 
 /// To who asked: the copy's file, beside the database in the folder `backups`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct BackupCreated {
     pub backup_file: String,
 }

@@ -1,5 +1,6 @@
 //! The audit log: who did what to whom, and why.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::facts::Facts;
@@ -36,7 +37,7 @@ pub(super) fn note(
 }
 
 /// An entry as administrators see it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct AuditEntry {
     pub seq: i64,
     pub at: Timestamp,

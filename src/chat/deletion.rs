@@ -1,5 +1,6 @@
 //! Deleting messages: one's own, anybody's where one moderates, and what a banned person wrote.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::facts::{Facts, FoundMessage, find_message, lane_of};
@@ -16,7 +17,7 @@ use crate::types::{Actor, Identity, MessageId, Reason, Room, RoomName};
 const AT_ONCE: usize = 200;
 
 /// To the room: pages drop the message at once.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct MessageDeleted {
     id: MessageId,
     room: RoomName,

@@ -1,5 +1,6 @@
 //! Direct messages: rooms of two people, which nobody else sees or comes into.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::facts::{Facts, Person, find_person, hidden_from};
@@ -20,7 +21,7 @@ pub struct Pair {
 }
 
 /// Where a direct message stands.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct SentTo {
     pub room: RoomName,
     #[serde(flatten)]
@@ -81,12 +82,12 @@ pub(super) fn find_or_make(facts: Facts, tx: &mut Tx, actor: &Actor, pair: Pair)
 }
 
 /// One's rooms of two.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Directs {
     pub directs: Vec<DirectRoom>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct DirectRoom {
     /// For `get_history`, `mark_read` and the like.
     pub room: RoomName,

@@ -1,5 +1,6 @@
 //! Editing one's own messages, and what they said before.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::facts::{Facts, FoundMessage, find_message, lane_of};
@@ -12,7 +13,7 @@ use crate::store::{edits, messages};
 use crate::types::{Actor, Message, MessageId, MessageText, Network, Timestamp};
 
 /// To the room: a message says something else now. In the shape of `new_message`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct MessageEdited(Message);
 
@@ -21,7 +22,7 @@ impl Outbound for MessageEdited {
 }
 
 /// When it was edited.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Edited {
     pub edited_at: Timestamp,
 }
@@ -52,12 +53,12 @@ pub async fn edit(
 }
 
 /// What a message said before, the oldest version first.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Versions {
     pub versions: Vec<Version>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Version {
     pub message: MessageText,
     pub encrypted_content: String,

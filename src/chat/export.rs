@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -23,7 +24,7 @@ const WAITING: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One line of an export.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Line {
     /// `account`, `session`, `block`, `room` or `message`.
     pub kind: &'static str,

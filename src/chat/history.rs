@@ -1,5 +1,6 @@
 //! History: the messages of a room, page by page.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Facts, hidden_from, room_for};
@@ -14,7 +15,8 @@ const MOST: u32 = 100;
 const USUAL: u32 = 50;
 
 /// Which page is wanted: the newest one, or the one before or after a message by its `seq`.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
+#[schemars(rename = "PageRequest")]
 pub struct Wanted {
     #[serde(default)]
     pub before: Option<i64>,
@@ -26,7 +28,7 @@ pub struct Wanted {
 
 /// The oldest message comes first. Cursors belong to messages that stay where they are: whoever follows them gets each
 /// message once, whatever is written meanwhile.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Page {
     pub room: RoomName,
     pub messages: Vec<Message>,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::audit;
@@ -23,7 +24,7 @@ const MOST_DAYS: u32 = 365;
 const MOST_USES: u32 = 1_000;
 
 /// An invitation as administrators see it; its token is shown only once, to who made it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct InviteInfo {
     pub id: InviteId,
     pub role: Role,

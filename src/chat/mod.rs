@@ -7,6 +7,7 @@ pub mod audit;
 pub mod deletion;
 pub mod direct;
 pub mod editing;
+pub mod events;
 pub mod export;
 mod facts;
 pub mod history;

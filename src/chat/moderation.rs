@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::deletion::remove_messages;
@@ -31,7 +32,7 @@ pub struct Target {
 }
 
 /// To who was kicked, banned or muted.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Sanctioned {
     action: &'static str,
     /// `null`: on the whole server.
@@ -150,7 +151,7 @@ pub struct BanOptions {
 }
 
 /// What a ban has done besides.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Banned {
     pub addresses_banned: usize,
     pub messages_removed: usize,
@@ -268,7 +269,7 @@ pub async fn mute(app: &App, actor: &Actor, target: Target, minutes: Option<u32>
 }
 
 /// A mute or a ban, or both, as moderators see them.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct SanctionInfo {
     username: Option<Username>,
     muted: bool,

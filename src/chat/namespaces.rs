@@ -1,5 +1,6 @@
 //! Connections that are in one room alone: let in with a session or under a name, and gone when they go.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::facts::Facts;
@@ -14,7 +15,7 @@ use crate::types::{Actor, ConnId, Message, Password, Room, RoomId, RoomName, Roo
 use crate::visitor::Visitor;
 
 /// To who came in: the room, its newest messages, who is in it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct RoomJoined {
     room: RoomName,
     messages: Vec<Message>,

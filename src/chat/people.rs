@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::facts::{Facts, find_person, hidden_from, readable_rooms, room_for};
@@ -25,7 +26,7 @@ pub(super) const RECENT: usize = 50;
 const MOST_BLOCKS: usize = 1_000;
 
 /// To who came in: who one is, and what there is.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ChatJoined {
     user_id: UserId,
     username: Username,
@@ -41,7 +42,7 @@ impl Outbound for ChatJoined {
 }
 
 /// To who asked.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct UserStats {
     message_count: i64,
     /// Always 0, as the original has it; the true number is `member_of`.
@@ -244,7 +245,7 @@ pub async fn show_stats(app: &App, actor: &Actor) -> Result<()> {
 }
 
 /// Whom a person has blocked, and which rooms they have muted.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Blocked {
     pub blocked: Vec<Username>,
     pub muted_rooms: Vec<RoomName>,
@@ -320,7 +321,7 @@ pub async fn list_blocked(app: &App, actor: &Actor) -> Result<Blocked> {
 }
 
 /// To the person's own connections: a room makes no noise for them any more, or again.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct RoomMuted {
     room: RoomName,
     muted: bool,

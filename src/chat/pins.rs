@@ -1,5 +1,6 @@
 //! Pinned messages: what a room's moderators keep in view.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::audit;
@@ -15,7 +16,7 @@ use crate::types::{Actor, Message, MessageId, Network, Reason, RoomName, Timesta
 const MOST: usize = 50;
 
 /// To the room: a message is pinned, or not any more.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct MessagePinned {
     id: MessageId,
     room: RoomName,
@@ -56,12 +57,12 @@ pub async fn pin(app: &App, actor: &Actor, id: MessageId, pinned: bool) -> Resul
 }
 
 /// The one that was pinned last comes first.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Pins {
     pub pins: Vec<Pin>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Pin {
     pub message: Message,
     pub pinned_by: Username,

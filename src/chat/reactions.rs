@@ -1,5 +1,6 @@
 //! Reactions: one emoji a person and kind.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::facts::{Facts, FoundMessage, find_message, lane_of};
@@ -16,7 +17,7 @@ const MOST: usize = 30;
 const MOST_IN_ALL: usize = 500;
 
 /// To the room: somebody has reacted to a message, or takes a reaction back.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct MessageReacted {
     id: MessageId,
     room: RoomName,

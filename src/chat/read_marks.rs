@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::facts::{Facts, hidden_from, readable_rooms, room_for};
@@ -20,7 +21,7 @@ const MOST: usize = 100;
 const LARGE: usize = 50;
 
 /// To others of a small group: somebody has read it up to there.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct RoomRead {
     room: RoomName,
     username: Username,
@@ -32,7 +33,7 @@ impl Outbound for RoomRead {
 }
 
 /// What is new in a room. Also an event, to one's own connections, when one has read on.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Unread {
     pub room: RoomName,
     /// The `seq` of the last message that was read; `null` where nothing was marked yet.
@@ -125,12 +126,12 @@ fn unread(reader: &mut Reader, actor: &Actor, room: &Room) -> Result<Unread> {
 }
 
 /// How far others have read.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Readers {
     pub readers: Vec<ReadBy>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ReadBy {
     pub username: Username,
     pub seq: i64,

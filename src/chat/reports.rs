@@ -1,5 +1,6 @@
 //! Reports: complaints about messages, and the queue in which moderators find them.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::audit;
@@ -41,7 +42,7 @@ pub async fn report(app: &App, actor: &Actor, id: MessageId, reason: Reason) -> 
 }
 
 /// A report as moderators see it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ReportInfo {
     pub id: ReportId,
     pub message: serde_json::Value,
@@ -52,7 +53,7 @@ pub struct ReportInfo {
     pub resolved: Option<ResolutionInfo>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct ResolutionInfo {
     pub by: Username,
     pub note: Reason,

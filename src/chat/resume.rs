@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -303,7 +304,7 @@ fn too_many(room: &RoomName) -> Error {
 }
 
 /// How many messages were sent again.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Resumed {
     pub sent: i64,
 }
@@ -332,7 +333,7 @@ pub async fn by_hand(app: &App, actor: &Actor, marks: Marks) -> Result<Resumed> 
 }
 
 /// By room, the `seq` of the last message that one has.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Marks(BTreeMap<RoomName, i64>);
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::facts::{Facts, any_room};
@@ -21,7 +22,7 @@ const AT_ONCE: i64 = 2_000;
 const DAY: f64 = 86_400.0;
 
 /// To the room: how long it keeps messages from now on; 0 is for ever.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct RetentionSet {
     room: RoomName,
     days: f64,
@@ -32,7 +33,7 @@ impl Outbound for RetentionSet {
 }
 
 /// To the room: the messages before this `seq` are gone.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct MessagesExpired {
     room: RoomName,
     before: i64,

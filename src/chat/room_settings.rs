@@ -1,5 +1,6 @@
 //! How a room is run: slow mode, and what its members are.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::audit;
@@ -15,7 +16,7 @@ use crate::types::{Actor, Reason, Room, RoomId, RoomName, RoomRole, UserId, User
 const SLOWEST: u32 = 3_600;
 
 /// To the room: how many seconds must lie between two messages of one member.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct SlowModeSet {
     room: RoomName,
     seconds: u32,
@@ -26,7 +27,7 @@ impl Outbound for SlowModeSet {
 }
 
 /// To the room: somebody is something else there now.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct RoleSet {
     username: Username,
     room: RoomName,

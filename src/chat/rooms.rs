@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -17,7 +18,8 @@ use crate::passwords::Verdict;
 use crate::store::{Lane, Reader, Tx, accounts, messages, rooms};
 use crate::types::{Actor, ConnId, Message, Network, Password, Room, RoomId, RoomName, RoomRole, Username};
 
-#[derive(Serialize)]
+/// To who made it: the group, which they are in.
+#[derive(Serialize, JsonSchema)]
 pub struct GroupCreated {
     group_name: RoomName,
     /// The first 16 hex digits of the name's SHA-256, as in the original. No secret, and no key to anything.
@@ -29,7 +31,7 @@ impl Outbound for GroupCreated {
 }
 
 /// To every connection, whenever there is a new group.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct GroupListUpdated {
     available_groups: Vec<RoomName>,
 }
@@ -38,7 +40,8 @@ impl Outbound for GroupListUpdated {
     const NAME: &'static str = "group_list_updated";
 }
 
-#[derive(Serialize)]
+/// To who came in: the group, and what was said there last.
+#[derive(Serialize, JsonSchema)]
 pub struct GroupJoined {
     group_name: RoomName,
     messages: Vec<Message>,
@@ -49,7 +52,8 @@ impl Outbound for GroupJoined {
     const NAME: &'static str = "group_joined";
 }
 
-#[derive(Serialize)]
+/// To who left.
+#[derive(Serialize, JsonSchema)]
 pub struct GroupLeft {
     group_name: RoomName,
 }
@@ -58,7 +62,8 @@ impl Outbound for GroupLeft {
     const NAME: &'static str = "group_left";
 }
 
-#[derive(Serialize)]
+/// To the room: somebody has come in.
+#[derive(Serialize, JsonSchema)]
 pub struct UserJoined {
     username: Username,
     room: RoomName,
@@ -68,7 +73,8 @@ impl Outbound for UserJoined {
     const NAME: &'static str = "user_joined";
 }
 
-#[derive(Serialize)]
+/// To the room: somebody has gone.
+#[derive(Serialize, JsonSchema)]
 pub struct UserLeft {
     pub(super) username: Username,
     pub(super) room: RoomName,

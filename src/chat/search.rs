@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Facts, hidden_from, readable_rooms, room_for};
@@ -24,8 +25,10 @@ const FIRST: usize = 25;
 /// A message's time is when it came in; it is stored a moment later, so that neighbours may have changed places.
 const OUT_OF_ORDER: i64 = 60_000_000;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "SearchRequest")]
 pub struct Wanted {
+    #[schemars(with = "String", length(max = 500))]
     pub query: Query,
     /// The same as `in:` in the query.
     #[serde(default)]
@@ -38,14 +41,14 @@ pub struct Wanted {
 }
 
 /// The newest comes first, as far as clocks agree. A page may have fewer than `limit`, or none, and others after it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Hits {
     pub hits: Vec<Hit>,
     /// `before` of the next page; `null` where all has been looked through.
     pub next: Option<Cursor>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Hit {
     #[serde(flatten)]
     pub message: Message,
@@ -53,7 +56,7 @@ pub struct Hit {
     pub parts: Vec<Part>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Part {
     pub text: String,
     /// Whether this is what was looked for.
@@ -61,9 +64,9 @@ pub struct Part {
 }
 
 /// Positions in the rooms that are not looked through yet. Opaque to clients; what it says is checked as all they send.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-pub struct Cursor(BTreeMap<i64, i64>);
+pub struct Cursor(#[schemars(with = "String")] BTreeMap<i64, i64>);
 
 impl TryFrom<String> for Cursor {
     type Error = &'static str;

@@ -2,6 +2,7 @@
 
 use qrcode::QrCode;
 use qrcode::render::svg;
+use schemars::JsonSchema;
 use serde::Serialize;
 use subtle::ConstantTimeEq;
 use totp_rs::{Builder, Secret, Totp};
@@ -23,7 +24,7 @@ const RECOVERY_CODES: usize = 10;
 const ISSUER: &str = "Secure Chat";
 
 /// What a person needs to set up their app.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct SetUp {
     /// In base32, to be typed.
     pub secret: String,

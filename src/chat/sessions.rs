@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::facts::{Facts, account_of};
@@ -32,7 +33,7 @@ pub struct SignedIn {
 }
 
 /// Who one is now, as both edges tell it. The token opens the session again, for clients without cookies.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Welcome {
     pub user_id: UserId,
     pub username: Username,
@@ -47,7 +48,7 @@ impl From<SignedIn> for Welcome {
 }
 
 /// A session as its owner sees it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct SessionInfo {
     pub id: SessionId,
     /// Whether it is the one that asks.
@@ -264,7 +265,7 @@ pub fn is_banned_network(app: &App, network: Network) -> bool {
 }
 
 /// What one sees of oneself.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Me {
     pub user_id: UserId,
     pub username: Username,

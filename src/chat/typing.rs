@@ -1,5 +1,6 @@
 //! Who is writing: told to those who are there, and never stored.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::facts::{Facts, room_for};
@@ -10,7 +11,7 @@ use crate::hub::{Audience, Outbound, Publication, Step};
 use crate::types::{Actor, Network, RoomName, Username};
 
 /// To the others in the room. It holds for some seconds; clients forget it then.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Typing {
     username: Username,
     room: RoomName,

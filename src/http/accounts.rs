@@ -1,14 +1,13 @@
 //! Accounts and sessions over HTTP: the twins of the socket's events, and what only a browser or a script asks for.
 
-use axum::Json;
-use axum::extract::{Path, State};
-use axum::response::{AppendHeaders, IntoResponse, Response};
-use http::StatusCode;
-use http::header::SET_COOKIE;
+use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::guard::{ApiJson, SignedIn, Visit};
-use super::{Ok200, Web};
+use super::Web;
+use super::answers::{Created, Ok200, WithCookies};
+use super::extract::{ApiJson, ApiPath, ById, SignedIn, Visit};
+use crate::answer::Done;
 use crate::chat::accounts::{self, AccountInfo, Credentials, NewAccount};
 use crate::chat::invites::{self, InviteInfo};
 use crate::chat::second_factor::{self, SetUp};
@@ -26,9 +25,9 @@ pub async fn register(
     State(web): State<Web>,
     Visit(visitor): Visit,
     ApiJson(new): ApiJson<NewAccount>,
-) -> Result<Response> {
+) -> Result<WithCookies<2, Created<Welcome>>> {
     let signed_in = accounts::register(&web.app, &visitor, None, new).await?;
-    Ok(welcome(&web, &visitor, StatusCode::CREATED, signed_in))
+    Ok(welcome(&web, &visitor, signed_in, Created))
 }
 
 /// `POST /api/login`
@@ -36,21 +35,26 @@ pub async fn login(
     State(web): State<Web>,
     Visit(visitor): Visit,
     ApiJson(given): ApiJson<Credentials>,
-) -> Result<Response> {
+) -> Result<WithCookies<2, Ok200<Welcome>>> {
     let signed_in = accounts::login(&web.app, &visitor, None, given).await?;
-    Ok(welcome(&web, &visitor, StatusCode::OK, signed_in))
+    Ok(welcome(&web, &visitor, signed_in, Ok200))
 }
 
 /// The new session as cookie and in the body, and a mark by which this browser is known at the next login.
-fn welcome(web: &Web, visitor: &Visitor, status: StatusCode, signed_in: sessions::SignedIn) -> Response {
+fn welcome<T>(
+    web: &Web,
+    visitor: &Visitor,
+    signed_in: sessions::SignedIn,
+    answer: impl FnOnce(Welcome) -> T,
+) -> WithCookies<2, T> {
     let welcome = Welcome::from(signed_in);
     let life = web.app.config.session_life.total.as_secs();
     let device = accounts::device_stamp(&web.app, welcome.user_id);
-    let cookies = AppendHeaders([
-        (SET_COOKIE, cookie(&web.app.config, visitor, SESSION_COOKIE, welcome.token.as_str(), life)),
-        (SET_COOKIE, cookie(&web.app.config, visitor, DEVICE_COOKIE, &device, DEVICE_DAYS * 86_400)),
-    ]);
-    (status, cookies, Ok200(welcome)).into_response()
+    let cookies = [
+        cookie(&web.app.config, visitor, SESSION_COOKIE, welcome.token.as_str(), life),
+        cookie(&web.app.config, visitor, DEVICE_COOKIE, &device, DEVICE_DAYS * 86_400),
+    ];
+    WithCookies(cookies, answer(welcome))
 }
 
 /// RFC 6265bis, section 4.1; a life of 0 removes the cookie.
@@ -59,14 +63,15 @@ pub fn cookie(config: &Config, visitor: &Visitor, name: &str, value: &str, secon
     format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}")
 }
 
-#[derive(Serialize)]
-pub struct Done {}
-
 /// `POST /api/logout`
-pub async fn logout(State(web): State<Web>, Visit(visitor): Visit, SignedIn(actor): SignedIn) -> Result<Response> {
+pub async fn logout(
+    State(web): State<Web>,
+    Visit(visitor): Visit,
+    SignedIn(actor): SignedIn,
+) -> Result<WithCookies<1, Ok200<Done>>> {
     sessions::sign_out(&web.app, &actor).await?;
-    let gone = AppendHeaders([(SET_COOKIE, cookie(&web.app.config, &visitor, SESSION_COOKIE, "", 0))]);
-    Ok((gone, Ok200(Done {})).into_response())
+    let gone = cookie(&web.app.config, &visitor, SESSION_COOKIE, "", 0);
+    Ok(WithCookies([gone], Ok200(Done {})))
 }
 
 /// `GET /api/me`
@@ -74,7 +79,7 @@ pub async fn me(State(web): State<Web>, SignedIn(actor): SignedIn) -> Result<Ok2
     sessions::me(&web.app, &actor).await.map(Ok200)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Sessions {
     sessions: Vec<SessionInfo>,
 }
@@ -85,7 +90,7 @@ pub async fn list_sessions(State(web): State<Web>, SignedIn(actor): SignedIn) ->
     Ok(Ok200(Sessions { sessions }))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Ended {
     ended: usize,
 }
@@ -100,13 +105,13 @@ pub async fn end_other_sessions(State(web): State<Web>, SignedIn(actor): SignedI
 pub async fn end_session(
     State(web): State<Web>,
     SignedIn(actor): SignedIn,
-    Path(id): Path<SessionId>,
+    ApiPath(ById { id }): ApiPath<ById<SessionId>>,
 ) -> Result<Ok200<Done>> {
     sessions::end(&web.app, &actor, id).await?;
     Ok(Ok200(Done {}))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct ChangePassword {
     old_password: Password,
     password: NewPassword,
@@ -122,7 +127,7 @@ pub async fn change_password(
     Ok(Ok200(Done {}))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct WithPassword {
     password: Password,
 }
@@ -136,12 +141,12 @@ pub async fn set_up_second_factor(
     second_factor::set_up(&web.app, &actor, body.password).await.map(Ok200)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct Confirm {
     code: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct RecoveryCodes {
     recovery_codes: Vec<String>,
 }
@@ -156,7 +161,7 @@ pub async fn confirm_second_factor(
     Ok(Ok200(RecoveryCodes { recovery_codes }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct WithBoth {
     password: Password,
     #[serde(default, deserialize_with = "falsy_as_none")]
@@ -173,7 +178,7 @@ pub async fn remove_second_factor(
     Ok(Ok200(Done {}))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct NewInvite {
     #[serde(default = "member")]
     role: Role,
@@ -195,7 +200,7 @@ fn a_week() -> u32 {
     7
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Invited {
     invite: InviteInfo,
     /// Shown this once.
@@ -209,14 +214,14 @@ pub async fn create_invite(
     State(web): State<Web>,
     SignedIn(actor): SignedIn,
     ApiJson(body): ApiJson<NewInvite>,
-) -> Result<(StatusCode, Ok200<Invited>)> {
+) -> Result<Created<Invited>> {
     let (invite, token) = invites::create(&web.app, &actor, body.role, body.uses, body.days).await?;
     // Behind the #, where it reaches no log and no other site.
     let path = format!("/account#invite={}", token.as_str());
-    Ok((StatusCode::CREATED, Ok200(Invited { invite, token, path })))
+    Ok(Created(Invited { invite, token, path }))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Invites {
     invites: Vec<InviteInfo>,
 }
@@ -231,13 +236,13 @@ pub async fn list_invites(State(web): State<Web>, SignedIn(actor): SignedIn) -> 
 pub async fn revoke_invite(
     State(web): State<Web>,
     SignedIn(actor): SignedIn,
-    Path(id): Path<InviteId>,
+    ApiPath(ById { id }): ApiPath<ById<InviteId>>,
 ) -> Result<Ok200<Done>> {
     invites::revoke(&web.app, &actor, id).await?;
     Ok(Ok200(Done {}))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Accounts {
     accounts: Vec<AccountInfo>,
 }
@@ -248,7 +253,7 @@ pub async fn list_accounts(State(web): State<Web>, SignedIn(actor): SignedIn) ->
     Ok(Ok200(Accounts { accounts }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct Disable {
     username: Username,
     disabled: bool,
@@ -264,17 +269,4 @@ pub async fn disable_account(
 ) -> Result<Ok200<Done>> {
     accounts::set_disabled(&web.app, &actor, body.username, body.disabled, body.reason).await?;
     Ok(Ok200(Done {}))
-}
-
-impl<T: Serialize> IntoResponse for Ok200<T> {
-    fn into_response(self) -> Response {
-        #[derive(Serialize)]
-        struct Accepted<T> {
-            ok: bool,
-            #[serde(flatten)]
-            content: T,
-        }
-
-        Json(Accepted { ok: true, content: self.0 }).into_response()
-    }
 }

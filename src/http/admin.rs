@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 
 use super::Web;
-use super::guard::SignedIn;
+use super::extract::SignedIn;
 use crate::chat::admin::{self, Stats};
 use crate::error::{Error, Result};
 

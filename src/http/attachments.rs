@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
-use axum::response::{IntoResponse, Response};
+use axum::extract::State;
+use axum::response::IntoResponse;
 use futures_util::StreamExt;
 use futures_util::stream::{once, unfold};
 use http::header::{
@@ -14,16 +13,18 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::accounts::Done;
-use super::guard::Speaker;
-use super::{Ok200, Web};
+use super::Web;
+use super::answers::{Created, File, Ok200};
+use super::extract::{ApiPath, ApiQuery, ById, FileBody, OfRoom, Speaker};
+use crate::answer::Done;
 use crate::chat::attachments::{self as rules, Download};
 use crate::error::{Error, Result};
 use crate::images;
 use crate::store::files::{Part, StoredFile};
-use crate::types::{Attachment, AttachmentId, FileName, RoomName};
+use crate::types::{Attachment, AttachmentId, FileName};
 
 /// How long an upload may stand still.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -46,12 +47,12 @@ const SAME_ORIGIN: (HeaderName, &str) = (HeaderName::from_static("cross-origin-r
 const NOTHING_RUNS: (HeaderName, &str) =
     (CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox; frame-ancestors 'none'");
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub struct Named {
     name: FileName,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Uploaded {
     attachment: Attachment,
 }
@@ -60,13 +61,11 @@ pub struct Uploaded {
 pub async fn upload(
     State(web): State<Web>,
     Speaker(actor): Speaker,
-    Path(room): Path<String>,
-    named: std::result::Result<Query<Named>, QueryRejection>,
+    ApiPath(OfRoom { room }): ApiPath<OfRoom>,
+    ApiQuery(Named { name }): ApiQuery<Named>,
     headers: HeaderMap,
-    body: Body,
-) -> Result<(StatusCode, Ok200<Uploaded>)> {
-    let room = RoomName::try_from(room).map_err(|problem| Error::invalid("room", problem))?;
-    let Query(Named { name }) = named.map_err(|rejection| Error::invalid("name", rejection.body_text()))?;
+    FileBody(body): FileBody,
+) -> Result<Created<Uploaded>> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let uploading = rules::begin(&web.app, &actor, room, name, announced).await?;
     // In a task of its own: of an upload whose client has gone, nothing is to be left.
@@ -80,32 +79,33 @@ pub async fn upload(
         }
     }));
     let attachment = received.await.unwrap_or_else(|error| Err(Error::internal(error)))?;
-    Ok((StatusCode::CREATED, Ok200(Uploaded { attachment })))
+    Ok(Created(Uploaded { attachment }))
 }
 
 /// `GET /api/attachments/ID`
 pub async fn content(
     State(web): State<Web>,
     Speaker(actor): Speaker,
-    Path(id): Path<AttachmentId>,
+    ApiPath(ById { id }): ApiPath<ById<AttachmentId>>,
     headers: HeaderMap,
-) -> Result<Response> {
+) -> Result<File> {
     let Download { attachment, file } = rules::open(&web.app, &actor, id, Part::Content).await?;
     let more = [
         (CONTENT_TYPE, attachment.kind.clone()),
         (CONTENT_LENGTH, attachment.size.to_string()),
         (CONTENT_DISPOSITION, disposition(&attachment)),
     ];
-    Ok((more, stream(&headers, id, Part::Content, file).await?).into_response())
+    let File(file) = stream(&headers, id, Part::Content, file).await?;
+    Ok(File((more, file).into_response()))
 }
 
 /// `GET /api/attachments/ID/thumbnail`: of an image, JPEG or PNG with a longest side of 480 pixels.
 pub async fn thumbnail(
     State(web): State<Web>,
     Speaker(actor): Speaker,
-    Path(id): Path<AttachmentId>,
+    ApiPath(ById { id }): ApiPath<ById<AttachmentId>>,
     headers: HeaderMap,
-) -> Result<Response> {
+) -> Result<File> {
     let Download { file, .. } = rules::open(&web.app, &actor, id, Part::Thumbnail).await?;
     stream(&headers, id, Part::Thumbnail, file).await
 }
@@ -114,19 +114,19 @@ pub async fn thumbnail(
 pub async fn cancel(
     State(web): State<Web>,
     Speaker(actor): Speaker,
-    Path(id): Path<AttachmentId>,
+    ApiPath(ById { id }): ApiPath<ById<AttachmentId>>,
 ) -> Result<Ok200<Done>> {
     rules::cancel(&web.app, &actor, id).await?;
     Ok(Ok200(Done {}))
 }
 
 /// The file, piece by piece; one that turns out to be damaged is cut off in transfer.
-async fn stream(asked: &HeaderMap, id: AttachmentId, part: Part, file: StoredFile) -> Result<Response> {
+async fn stream(asked: &HeaderMap, id: AttachmentId, part: Part, file: StoredFile) -> Result<File> {
     let tag = format!("\"{id}-{}\"", part as u8);
     // Whoever asks again is asked again whether they may.
     let known = [(ETAG, tag.as_str()), (CACHE_CONTROL, "private, no-cache"), SAME_ORIGIN, NOTHING_RUNS];
     if asked.get(IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == tag.as_bytes()) {
-        return Ok((StatusCode::NOT_MODIFIED, known).into_response());
+        return Ok(File((StatusCode::NOT_MODIFIED, known).into_response()));
     }
     let (first, file) = rules::piece(file).await?.ok_or_else(|| Error::internal(anyhow::anyhow!("an empty file")))?;
     let first = Bytes::copy_from_slice(&first);
@@ -138,7 +138,7 @@ async fn stream(asked: &HeaderMap, id: AttachmentId, part: Part, file: StoredFil
         }
     });
     let body = Body::from_stream(once(async { Ok::<_, Error>(first) }).chain(rest));
-    Ok((known, kind, body).into_response())
+    Ok(File((known, kind, body).into_response()))
 }
 
 /// Images that were decoded here are shown in place, everything else is saved (RFC 6266).

@@ -2,23 +2,18 @@
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use futures_util::stream::unfold;
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 
 use super::Web;
-use super::guard::SignedIn;
+use super::answers::JsonLines;
+use super::extract::SignedIn;
 use crate::chat::export::{self, Lines};
 use crate::error::{Error, Result};
 
 /// `GET /api/export`: JSON lines. One that does not come to its end is cut off in transfer.
-pub async fn own(State(web): State<Web>, SignedIn(actor): SignedIn) -> Result<Response> {
+pub async fn own(State(web): State<Web>, SignedIn(actor): SignedIn) -> Result<JsonLines> {
     let lines = export::own(&web.app, &actor).await?;
-    let headers = [
-        (CONTENT_TYPE, "application/x-ndjson"),
-        (CONTENT_DISPOSITION, "attachment; filename=\"secure-chat-export.jsonl\""),
-    ];
-    Ok((headers, Body::from_stream(unfold(lines, next))).into_response())
+    Ok(JsonLines(Body::from_stream(unfold(lines, next))))
 }
 
 async fn next(mut lines: Lines) -> Option<(Result<Bytes>, Lines)> {

@@ -2,22 +2,19 @@
 //! have made the browser send it (CSRF; OWASP ASVS 5.0, 3.5.1 to 3.5.3).
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{FromRequest, FromRequestParts, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, ORIGIN};
-use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
-use serde::de::DeserializeOwned;
 
 use super::{BODY_LIMIT, Web};
 use crate::app::App;
-use crate::chat::{passes, sessions};
+use crate::chat::sessions;
 use crate::config::AllowedOrigins;
-use crate::decode::{malformed, object};
 use crate::error::{Error, Result};
 use crate::signer::Signer;
-use crate::types::{Actor, Network, Token};
+use crate::types::{Network, Token};
 use crate::visitor::{Visitor, origin_is_allowed};
 
 /// What a CSRF token is made for, and where it may stand: Flask-WTF's names.
@@ -51,8 +48,8 @@ async fn admit(app: &App, mut request: Request) -> Result<Request> {
     Ok(request)
 }
 
-/// A browser sends JSON, or bytes of no kind, to another site only after it has asked there, and our answer is no; it names the page with every
-/// DELETE. A form needs a token, which another site's page cannot read.
+/// A browser sends JSON, or bytes of no kind, to another site only after it has asked there, and our answer is no; it
+/// names the page with every DELETE. A form needs a token, which another site's page cannot read.
 async fn refuse_forged(app: &App, visitor: &Visitor, request: Request) -> Result<Request> {
     let headers = request.headers();
     let asks_first = is_of_type(headers, "application/json") || is_of_type(headers, "application/octet-stream");
@@ -124,65 +121,6 @@ async fn form_to_json(request: Request) -> Result<(Request, Option<String>)> {
     Ok((Request::from_parts(parts, Body::from(json)), token))
 }
 
-fn too_large() -> Error {
+pub fn too_large() -> Error {
     Error::TooLarge { field: "body", message: format!("The body must have at most {BODY_LIMIT} bytes.").into() }
-}
-
-/// Who sends the request.
-pub struct Visit(pub Visitor);
-
-impl<S: Sync> FromRequestParts<S> for Visit {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let visitor = parts.extensions.get::<Visitor>().cloned();
-        visitor.map(Self).ok_or_else(|| Error::internal(anyhow::anyhow!("a route without its guard")))
-    }
-}
-
-/// The account that the request's session belongs to; 401 where there is none.
-pub struct SignedIn(pub Actor);
-
-impl FromRequestParts<Web> for SignedIn {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self> {
-        let Visit(visitor) = Visit::from_request_parts(parts, web).await?;
-        let actor = match &visitor.token {
-            Some(token) => sessions::authenticate(&web.app, token, visitor.address).await?,
-            None => None,
-        };
-        actor.map(Self).ok_or_else(|| Error::Unauthenticated("Sign in first.".into()))
-    }
-}
-
-/// Who speaks in the chat: an account, or a guest by a pass; 401 where it is neither.
-pub struct Speaker(pub Actor);
-
-impl FromRequestParts<Web> for Speaker {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self> {
-        let Visit(visitor) = Visit::from_request_parts(parts, web).await?;
-        if let Some(token) = &visitor.token
-            && let Some(guest) = passes::authenticate(&web.app, token, visitor.address).await?
-        {
-            return Ok(Self(guest));
-        }
-        SignedIn::from_request_parts(parts, web).await.map(|SignedIn(actor)| Self(actor))
-    }
-}
-
-/// A JSON body, with errors that name the field.
-pub struct ApiJson<T>(pub T);
-
-impl<T: DeserializeOwned> FromRequest<Web> for ApiJson<T> {
-    type Rejection = Error;
-
-    async fn from_request(request: Request, _: &Web) -> Result<Self> {
-        let bytes = to_bytes(request.into_body(), BODY_LIMIT).await.map_err(|_| too_large())?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| malformed("The body is not UTF-8."))?;
-        let text = if text.trim().is_empty() { "{}" } else { text };
-        object(text, |_| None).map(Self)
-    }
 }

@@ -1,22 +1,19 @@
 //! What was said before, for scripts and pages.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 
-use super::guard::Speaker;
-use super::{Ok200, Web};
+use super::Web;
+use super::answers::Ok200;
+use super::extract::{ApiPath, ApiQuery, OfRoom, Speaker};
 use crate::chat::history::{self, Page, Wanted};
-use crate::error::{Error, Result};
-use crate::types::RoomName;
+use crate::error::Result;
 
 /// `GET /api/rooms/NAME/messages?before=&after=&limit=`
 pub async fn messages(
     State(web): State<Web>,
     Speaker(actor): Speaker,
-    Path(name): Path<String>,
-    wanted: std::result::Result<Query<Wanted>, QueryRejection>,
+    ApiPath(OfRoom { room }): ApiPath<OfRoom>,
+    ApiQuery(wanted): ApiQuery<Wanted>,
 ) -> Result<Ok200<Page>> {
-    let name = RoomName::try_from(name).map_err(|problem| Error::invalid("room", problem))?;
-    let Query(wanted) = wanted.map_err(|rejection| Error::invalid("query", rejection.body_text()))?;
-    history::page(&web.app, &actor, name, wanted).await.map(Ok200)
+    history::page(&web.app, &actor, room, wanted).await.map(Ok200)
 }

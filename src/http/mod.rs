@@ -2,21 +2,27 @@
 
 mod accounts;
 mod admin;
+mod answers;
 mod attachments;
 mod export;
+mod extract;
 mod guard;
 mod history;
+mod openapi;
 mod ops;
 mod pages;
+mod reference;
 mod refusals;
 mod search;
 mod statics;
 
 use std::sync::Arc;
 
+use aide::axum::ApiRouter;
+use aide::axum::routing::{ApiMethodRouter, delete_with, get_with, post_with};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, get, options};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -24,6 +30,8 @@ use tower_http::compression::CompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use self::openapi::call;
+use self::reference::Reference;
 use crate::app::App;
 use crate::flask::templates::Templates;
 
@@ -37,21 +45,20 @@ pub struct Web {
     pub templates: Arc<Templates>,
 }
 
-/// A content with `ok: true` before it, as in an ack.
-pub struct Ok200<T>(pub T);
-
-/// All routes. `socket` answers `/socket.io/`.
-pub fn router(app: Arc<App>, socket: Router) -> Router {
+/// All routes. `socket` answers `/socket.io/`, as `asyncapi` describes it.
+pub fn router(app: Arc<App>, socket: Router, asyncapi: serde_json::Value) -> Router {
     let templates = Arc::new(Templates::new(&app.config, statics::built_in_template));
     let statics = statics::router(app.config.static_dir.as_deref());
     let web = Web { app, templates };
+    let mut document = openapi::document();
+    let described = ops().merge(guarded(api(), &web)).finish_api(&mut document);
+    let files = guarded(files(), &web).finish_api(&mut document);
     let pages = Router::new()
-        .route("/", readable(get(pages::index)))
-        .route("/account", readable(get(pages::account)))
-        .route("/healthz", readable(get(ops::alive)))
-        .route("/readyz", readable(get(ops::ready)))
+        .route("/", readable(get(pages::index)).into())
+        .route("/account", readable(get(pages::account)).into())
         .nest("/static", statics)
-        .merge(guarded(api(), &web))
+        .merge(described)
+        .merge(Reference::new(&document, asyncapi).router())
         .fallback(refusals::not_found)
         .method_not_allowed_fallback(refusals::method_not_allowed)
         .with_state(web.clone())
@@ -59,7 +66,7 @@ pub fn router(app: Arc<App>, socket: Router) -> Router {
         .layer(CompressionLayer::new())
         .layer(RequestBodyLimitLayer::new(BODY_LIMIT));
     pages
-        .merge(guarded(files(), &web).with_state(web))
+        .merge(files.method_not_allowed_fallback(refusals::method_not_allowed).with_state(web))
         .merge(socket)
         .layer(CatchPanicLayer::custom(refusals::panicked))
         .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
@@ -68,39 +75,103 @@ pub fn router(app: Arc<App>, socket: Router) -> Router {
 }
 
 /// Routes that know who asks. What changes something is refused where another site's page may have sent it.
-fn guarded(routes: Router<Web>, web: &Web) -> Router<Web> {
+fn guarded(routes: ApiRouter<Web>, web: &Web) -> ApiRouter<Web> {
     routes.layer(header(CACHE_CONTROL, "no-store")).layer(from_fn_with_state(web.clone(), guard::guard))
 }
 
-/// Files: of any size, and not to be compressed.
-fn files() -> Router<Web> {
-    Router::new()
-        .route("/api/rooms/{name}/attachments", post(attachments::upload))
-        .route("/api/attachments/{id}", get(attachments::content).delete(attachments::cancel))
-        .route("/api/attachments/{id}/thumbnail", get(attachments::thumbnail))
-        .method_not_allowed_fallback(refusals::method_not_allowed)
+fn ops() -> ApiRouter<Web> {
+    let alive = get_with(ops::alive, call("alive", "health", "Whether the process answers."));
+    let ready = get_with(ops::ready, call("ready", "health", "Whether it can store, and open what is stored."));
+    ApiRouter::new().api_route("/healthz", readable(alive)).api_route("/readyz", readable(ready))
 }
 
-fn api() -> Router<Web> {
-    Router::new()
-        .route("/admin/stats", readable(get(admin::stats)))
-        .route("/api/register", post(accounts::register))
-        .route("/api/login", post(accounts::login))
-        .route("/api/logout", post(accounts::logout))
-        .route("/api/me", get(accounts::me))
-        .route("/api/sessions", get(accounts::list_sessions).delete(accounts::end_other_sessions))
-        .route("/api/sessions/{id}", delete(accounts::end_session))
-        .route("/api/password", post(accounts::change_password))
-        .route("/api/second-factor", post(accounts::set_up_second_factor))
-        .route("/api/second-factor/confirm", post(accounts::confirm_second_factor))
-        .route("/api/second-factor/remove", post(accounts::remove_second_factor))
-        .route("/api/invites", get(accounts::list_invites).post(accounts::create_invite))
-        .route("/api/invites/{id}", delete(accounts::revoke_invite))
-        .route("/api/rooms/{name}/messages", get(history::messages))
-        .route("/api/export", get(export::own))
-        .route("/api/search", get(search::search))
-        .route("/api/accounts", get(accounts::list_accounts))
-        .route("/api/accounts/disable", post(accounts::disable_account))
+/// Files: of any size, and not to be compressed.
+fn files() -> ApiRouter<Web> {
+    use attachments::*;
+    const ABOUT: &str = "rooms";
+    ApiRouter::new()
+        .api_route(
+            "/api/rooms/{room}/attachments",
+            post_with(upload, call("upload", ABOUT, "Uploads a file, for a message of this room that is to bring it.")),
+        )
+        .api_route(
+            "/api/attachments/{id}",
+            get_with(content, call("get_attachment", ABOUT, "A file, for who may read its message.")).delete_with(
+                cancel,
+                call("cancel_attachment", ABOUT, "Removes a file of one's own that was not sent."),
+            ),
+        )
+        .api_route(
+            "/api/attachments/{id}/thumbnail",
+            get_with(thumbnail, call("get_thumbnail", ABOUT, "A small picture of an image.")),
+        )
+}
+
+fn api() -> ApiRouter<Web> {
+    own_account()
+        .api_route(
+            "/api/rooms/{room}/messages",
+            get_with(history::messages, call("get_messages", "rooms", "A page of what was said, the oldest first.")),
+        )
+        .api_route("/api/search", get_with(search::search, call("search", "rooms", "What was said, by its words.")))
+        .merge(administration())
+}
+
+fn own_account() -> ApiRouter<Web> {
+    use accounts::*;
+    const ABOUT: &str = "accounts";
+    ApiRouter::new()
+        .api_route("/api/register", post_with(register, call("register", ABOUT, "Makes an account and signs in.")))
+        .api_route("/api/login", post_with(login, call("login", ABOUT, "Signs in.")))
+        .api_route("/api/logout", post_with(logout, call("logout", ABOUT, "Ends the session that is shown.")))
+        .api_route("/api/me", get_with(me, call("me", ABOUT, "Who is signed in.")))
+        .api_route(
+            "/api/sessions",
+            get_with(list_sessions, call("list_sessions", ABOUT, "Where one is signed in."))
+                .delete_with(end_other_sessions, call("end_other_sessions", ABOUT, "Signs out everywhere else.")),
+        )
+        .api_route("/api/sessions/{id}", delete_with(end_session, call("end_session", ABOUT, "Ends one session.")))
+        .api_route(
+            "/api/password",
+            post_with(change_password, call("change_password", ABOUT, "Changes the password; other sessions end.")),
+        )
+        .api_route(
+            "/api/second-factor",
+            post_with(set_up_second_factor, call("set_up_second_factor", ABOUT, "A new secret for codes (TOTP).")),
+        )
+        .api_route(
+            "/api/second-factor/confirm",
+            post_with(
+                confirm_second_factor,
+                call("confirm_second_factor", ABOUT, "Turns it on; shows the recovery codes this once."),
+            ),
+        )
+        .api_route(
+            "/api/second-factor/remove",
+            post_with(remove_second_factor, call("remove_second_factor", ABOUT, "Turns it off.")),
+        )
+        .api_route("/api/export", get_with(export::own, call("export", ABOUT, "All that one has here, as JSON lines.")))
+}
+
+fn administration() -> ApiRouter<Web> {
+    use accounts::*;
+    const ABOUT: &str = "administration";
+    ApiRouter::new()
+        .api_route(
+            "/admin/stats",
+            readable(get_with(admin::stats, call("stats", ABOUT, "Numbers, in the original's shape."))),
+        )
+        .api_route(
+            "/api/invites",
+            get_with(list_invites, call("list_invites", ABOUT, "Invitations that can still be used."))
+                .post_with(create_invite, call("create_invite", ABOUT, "Makes an invitation.")),
+        )
+        .api_route("/api/invites/{id}", delete_with(revoke_invite, call("revoke_invite", ABOUT, "Takes one back.")))
+        .api_route("/api/accounts", get_with(list_accounts, call("list_accounts", ABOUT, "All accounts.")))
+        .api_route(
+            "/api/accounts/disable",
+            post_with(disable_account, call("disable_account", ABOUT, "Closes an account, or opens it again.")),
+        )
 }
 
 /// A header of every answer that does not bring its own.
@@ -109,8 +180,9 @@ fn header(name: http::HeaderName, value: &'static str) -> SetResponseHeaderLayer
 }
 
 /// A route as Flask has it: OPTIONS tells which methods there are.
-fn readable(route: MethodRouter<Web>) -> MethodRouter<Web> {
-    route.options(async || {
+fn readable(route: impl Into<ApiMethodRouter<Web>>) -> ApiMethodRouter<Web> {
+    let tells: MethodRouter<Web> = options(async || {
         (StatusCode::OK, [(ALLOW, "OPTIONS, HEAD, GET"), (http::header::CONTENT_TYPE, "text/html; charset=utf-8")])
-    })
+    });
+    route.into().merge(tells)
 }

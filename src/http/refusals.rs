@@ -6,16 +6,9 @@ use axum::Json;
 use axum::response::{Html, IntoResponse, Response};
 use http::StatusCode;
 use http::header::RETRY_AFTER;
-use serde::Serialize;
 
-use crate::error::{Error, WireError};
-
-/// The body of a refusal: the same shape as a refusing ack.
-#[derive(Serialize)]
-struct Refused {
-    ok: bool,
-    error: WireError,
-}
+use crate::answer::Refused;
+use crate::error::Error;
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
@@ -23,7 +16,7 @@ impl IntoResponse for Error {
         let error = self.to_wire(None);
         // In whole seconds, rounded up (RFC 9110, section 10.2.3).
         let retry = error.retry_ms.map(|wait| [(RETRY_AFTER, wait.div_ceil(1000).to_string())]);
-        (status, retry, Json(Refused { ok: false, error })).into_response()
+        (status, retry, Json(Refused::new(error))).into_response()
     }
 }
 

@@ -1,8 +1,10 @@
 //! Events about accounts: making one, signing in and out. Their HTTP twins call the same functions.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::event::{Context, Done, Entry, Event};
+use super::event::{Context, Entry, Event};
+use crate::answer::Done;
 use crate::chat::accounts::{self, Credentials, NewAccount};
 use crate::chat::sessions::{self, SignedIn, Welcome};
 use crate::chat::{people, resume};
@@ -12,6 +14,7 @@ pub const EVENTS: &[Entry] = &[Entry::of::<NewAccount>(), Entry::of::<Credential
 
 impl Event for NewAccount {
     const NAME: &'static str = "register";
+    const ABOUT: &'static str = "Makes an account and signs this connection in.";
     const OPEN: bool = true;
     type Ack = Welcome;
 
@@ -23,6 +26,7 @@ impl Event for NewAccount {
 
 impl Event for Credentials {
     const NAME: &'static str = "login";
+    const ABOUT: &'static str = "Signs this connection in.";
     const OPEN: bool = true;
     type Ack = Welcome;
 
@@ -43,11 +47,12 @@ async fn sign_in(context: &mut Context<'_>, mut signed_in: SignedIn) -> Result<W
     Ok(signed_in.into())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Logout {}
 
 impl Event for Logout {
     const NAME: &'static str = "logout";
+    const ABOUT: &'static str = "Ends the session that this connection speaks for.";
     type Ack = Done;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Done> {

@@ -1,5 +1,6 @@
 //! Events for administrators.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::event::{Context, Entry, Event};
@@ -8,11 +9,12 @@ use crate::error::Result;
 
 pub const EVENTS: &[Entry] = &[Entry::of::<BackupDatabase>()];
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct BackupDatabase {}
 
 impl Event for BackupDatabase {
     const NAME: &'static str = "backup_database";
+    const ABOUT: &'static str = "Copies the database, for administrators.";
     const PAYLOAD: bool = false;
     type Ack = BackupCreated;
 

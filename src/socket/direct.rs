@@ -1,5 +1,6 @@
 //! Events about direct messages.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::event::{Context, Entry, Event};
@@ -18,6 +19,7 @@ saying!(
 
 impl Event for SendDirectMessage {
     const NAME: &'static str = "send_direct_message";
+    const ABOUT: &'static str = "Says something to one person. The first one makes the room of the two.";
     type Ack = SentTo;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<SentTo> {
@@ -26,11 +28,12 @@ impl Event for SendDirectMessage {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct ListDirects {}
 
 impl Event for ListDirects {
     const NAME: &'static str = "list_directs";
+    const ABOUT: &'static str = "With whom one has talked directly.";
     type Ack = Directs;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Directs> {

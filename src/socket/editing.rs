@@ -1,5 +1,6 @@
 //! Events about editing messages.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::event::{Context, Entry, Event};
@@ -9,7 +10,7 @@ use crate::types::{MessageId, MessageText, falsy_as_none};
 
 pub const EVENTS: &[Entry] = &[Entry::of::<EditMessage>(), Entry::of::<MessageVersions>()];
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct EditMessage {
     id: MessageId,
     message: MessageText,
@@ -19,6 +20,7 @@ struct EditMessage {
 
 impl Event for EditMessage {
     const NAME: &'static str = "edit_message";
+    const ABOUT: &'static str = "Changes what one has said. Moderators see what it said before.";
     type Ack = Edited;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Edited> {
@@ -27,13 +29,14 @@ impl Event for EditMessage {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct MessageVersions {
     id: MessageId,
 }
 
 impl Event for MessageVersions {
     const NAME: &'static str = "message_versions";
+    const ABOUT: &'static str = "What a message said before, for moderators.";
     type Ack = Versions;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Versions> {

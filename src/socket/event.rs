@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -22,6 +23,7 @@ use tracing::Instrument;
 use super::hub::SocketHub;
 use super::raw::{Arguments, Raw};
 use super::session::Session;
+use crate::answer::{Accepted, Refused};
 use crate::app::App;
 use crate::chat;
 use crate::chat::namespaces::{self, Admission};
@@ -35,14 +37,16 @@ use crate::visitor::Visitor;
 const QUEUE: usize = 64;
 
 /// An event that clients send: its payload, and what to do with it.
-pub trait Event: DeserializeOwned + Send + 'static {
+pub trait Event: DeserializeOwned + JsonSchema + Send + 'static {
     const NAME: &'static str;
+    /// What it is for, in a sentence.
+    const ABOUT: &'static str;
     /// Whether it may be sent by who has not said a name yet.
     const OPEN: bool = false;
     /// Whether it has a payload. Where it has none, any argument is refused, as in the original.
     const PAYLOAD: bool = true;
     /// What the ack carries besides `ok`.
-    type Ack: Serialize;
+    type Ack: Serialize + JsonSchema;
 
     fn handle(self, context: &mut Context<'_>) -> impl Future<Output = Result<Self::Ack>> + Send;
 
@@ -52,12 +56,8 @@ pub trait Event: DeserializeOwned + Send + 'static {
     }
 }
 
-/// An ack that carries `ok` alone.
-#[derive(Serialize)]
-pub struct Done {}
-
 /// An ack that says whether anything has changed.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub struct Changed {
     pub changed: bool,
 }
@@ -81,36 +81,34 @@ impl Context<'_> {
     }
 }
 
-/// An event of the table: its name and how to run it.
+/// An event of the table: its name, how to run it, and what there is to say about it.
 pub struct Entry {
-    name: &'static str,
-    open: bool,
+    pub name: &'static str,
+    pub about: &'static str,
+    pub open: bool,
+    /// `None` where there is to be no argument.
+    pub payload: Option<fn(&mut SchemaGenerator) -> Schema>,
+    pub ack: fn(&mut SchemaGenerator) -> Schema,
     run: for<'a> fn(Arguments<'a>, &'a mut Context<'_>) -> BoxFuture<'a, Result<Box<RawValue>>>,
 }
 
 impl Entry {
     pub const fn of<E: Event>() -> Self {
-        Self { name: E::NAME, open: E::OPEN, run: |arguments, context| run::<E>(arguments, context).boxed() }
+        Self {
+            name: E::NAME,
+            about: E::ABOUT,
+            open: E::OPEN,
+            payload: if E::PAYLOAD { Some(SchemaGenerator::subschema_for::<E>) } else { None },
+            ack: SchemaGenerator::subschema_for::<Accepted<E::Ack>>,
+            run: |arguments, context| run::<E>(arguments, context).boxed(),
+        }
     }
 }
 
 async fn run<E: Event>(arguments: Arguments<'_>, context: &mut Context<'_>) -> Result<Box<RawValue>> {
     let event: E = arguments.decode(E::PAYLOAD, E::refusal)?;
     let ack = event.handle(context).await?;
-    serde_json::value::to_raw_value(&Accepted { ok: true, ack }).map_err(Error::internal)
-}
-
-#[derive(Serialize)]
-struct Accepted<T> {
-    ok: bool,
-    #[serde(flatten)]
-    ack: T,
-}
-
-#[derive(Serialize)]
-struct Refused<'a> {
-    ok: bool,
-    error: &'a WireError,
+    serde_json::value::to_raw_value(&Accepted::new(ack)).map_err(Error::internal)
 }
 
 /// All that the connections share.
@@ -408,7 +406,7 @@ impl Connection {
         let told = socket.emit(WireError::NAME, &error);
         // An ack belongs to its event; it need not name it.
         error.event = None;
-        let sent = told.and_then(|()| ack.send(&Refused { ok: false, error: &error }));
+        let sent = told.and_then(|()| ack.send(&Refused::new(error)));
         if let Err(error) = sent {
             self.pipeline.hub.not_delivered(self.id, socket, error);
         }

@@ -1,5 +1,6 @@
 //! Events about what was said before.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::event::{Context, Entry, Event};
@@ -9,7 +10,7 @@ use crate::types::RoomName;
 
 pub const EVENTS: &[Entry] = &[Entry::of::<GetHistory>()];
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct GetHistory {
     room: RoomName,
     #[serde(flatten)]
@@ -18,6 +19,7 @@ struct GetHistory {
 
 impl Event for GetHistory {
     const NAME: &'static str = "get_history";
+    const ABOUT: &'static str = "A page of what was said in a room.";
     type Ack = Page;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Page> {

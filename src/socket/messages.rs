@@ -11,7 +11,7 @@ pub const EVENTS: &[Entry] = &[Entry::of::<SendPublicMessage>(), Entry::of::<Sen
 /// serde's `flatten` would not tell which field is wrong.
 macro_rules! saying {
     (struct $name:ident { $($field:ident: $type:ty),* $(,)? }) => {
-        #[derive(serde::Deserialize)]
+        #[derive(serde::Deserialize, schemars::JsonSchema)]
         struct $name {
             $($field: $type,)*
             /// May be missing where there are attachments.
@@ -59,6 +59,7 @@ saying!(
 
 impl Event for SendPublicMessage {
     const NAME: &'static str = "send_public_message";
+    const ABOUT: &'static str = "Says something in the public room.";
     type Ack = Sent;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Sent> {
@@ -75,6 +76,7 @@ saying!(
 
 impl Event for SendGroupMessage {
     const NAME: &'static str = "send_group_message";
+    const ABOUT: &'static str = "Says something in a group.";
     type Ack = Sent;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Sent> {

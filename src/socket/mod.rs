@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admin;
+pub mod asyncapi;
 mod deletion;
 mod direct;
 mod editing;
@@ -35,6 +36,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use socketioxide::extract::{AckSender, SocketRef, TryData};
 use socketioxide::handler::ConnectHandler;
@@ -62,7 +64,7 @@ const READ_BUFFER: usize = 1024;
 const CONNECTING: Duration = Duration::from_secs(45);
 
 /// What clients without cookies show when they connect.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Auth {
     #[serde(default, deserialize_with = "falsy_as_none")]
     token: Option<Token>,

@@ -1,8 +1,10 @@
 //! Events for moderators. Where an event takes a `room`, none means the whole server.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::event::{Context, Done, Entry, Event};
+use super::event::{Context, Entry, Event};
+use crate::answer::Done;
 use crate::chat::accounts;
 use crate::chat::audit::{self, AuditEntry};
 use crate::chat::moderation::{self, BanOptions, Banned, SanctionInfo, Target};
@@ -22,7 +24,7 @@ pub const EVENTS: &[Entry] = &[
     Entry::of::<ReadAuditLog>(),
 ];
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct KickUser {
     username: Username,
     #[serde(default, deserialize_with = "falsy_as_none")]
@@ -33,6 +35,7 @@ struct KickUser {
 
 impl Event for KickUser {
     const NAME: &'static str = "kick_user";
+    const ABOUT: &'static str = "Sends somebody away, from a room or from the server. They may come back.";
     type Ack = Done;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
@@ -42,7 +45,7 @@ impl Event for KickUser {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct BanUser {
     username: Username,
     #[serde(default, deserialize_with = "falsy_as_none")]
@@ -59,6 +62,7 @@ struct BanUser {
 
 impl Event for BanUser {
     const NAME: &'static str = "ban_user";
+    const ABOUT: &'static str = "Keeps somebody out of a room, or off the server.";
     type Ack = Banned;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Banned> {
@@ -68,7 +72,7 @@ impl Event for BanUser {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct UnbanUser {
     username: Username,
     #[serde(default, deserialize_with = "falsy_as_none")]
@@ -78,13 +82,14 @@ struct UnbanUser {
 }
 
 /// Whether there was a ban to lift.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Unbanned {
     unbanned: bool,
 }
 
 impl Event for UnbanUser {
     const NAME: &'static str = "unban_user";
+    const ABOUT: &'static str = "Ends a ban.";
     type Ack = Unbanned;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Unbanned> {
@@ -95,7 +100,7 @@ impl Event for UnbanUser {
 }
 
 /// For some minutes, for ever where there are none, and no longer where they are 0.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct MuteUser {
     username: Username,
     #[serde(default, deserialize_with = "falsy_as_none")]
@@ -108,6 +113,7 @@ struct MuteUser {
 
 impl Event for MuteUser {
     const NAME: &'static str = "mute_user";
+    const ABOUT: &'static str = "Somebody may read, and not write. For some minutes, for ever where there are none, and no longer where they are 0.";
     type Ack = Done;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
@@ -117,19 +123,20 @@ impl Event for MuteUser {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct ListSanctions {
     #[serde(default, deserialize_with = "falsy_as_none")]
     room: Option<RoomName>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Sanctions {
     sanctions: Vec<SanctionInfo>,
 }
 
 impl Event for ListSanctions {
     const NAME: &'static str = "list_sanctions";
+    const ABOUT: &'static str = "Who is banned or muted.";
     type Ack = Sanctions;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Sanctions> {
@@ -138,7 +145,7 @@ impl Event for ListSanctions {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct SetSlowMode {
     room: RoomName,
     seconds: u32,
@@ -146,6 +153,7 @@ struct SetSlowMode {
 
 impl Event for SetSlowMode {
     const NAME: &'static str = "set_slow_mode";
+    const ABOUT: &'static str = "How many seconds must lie between two messages of one member.";
     type Ack = Done;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
@@ -154,7 +162,7 @@ impl Event for SetSlowMode {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct SetRetention {
     room: RoomName,
     days: f64,
@@ -162,6 +170,7 @@ struct SetRetention {
 
 impl Event for SetRetention {
     const NAME: &'static str = "set_retention";
+    const ABOUT: &'static str = "How many days a room keeps messages; 0 is for ever.";
     type Ack = Done;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
@@ -171,7 +180,7 @@ impl Event for SetRetention {
 }
 
 /// With a room: owner, moderator or member of it. Without one: owner, admin, moderator or member of the server.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct SetRole {
     username: Username,
     role: Role,
@@ -183,6 +192,7 @@ struct SetRole {
 
 impl Event for SetRole {
     const NAME: &'static str = "set_role";
+    const ABOUT: &'static str = "Makes somebody a moderator, say, of a room or of the server.";
     type Ack = Done;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
@@ -205,7 +215,7 @@ impl Event for SetRole {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct ReadAuditLog {
     /// Entries before this number.
     #[serde(default)]
@@ -218,13 +228,14 @@ fn most() -> u32 {
     100
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Entries {
     entries: Vec<AuditEntry>,
 }
 
 impl Event for ReadAuditLog {
     const NAME: &'static str = "audit_log";
+    const ABOUT: &'static str = "What moderators and administrators did, the newest first.";
     type Ack = Entries;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Entries> {

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use socketioxide::SocketIo;
 use socketioxide::extract::{SocketRef, TryData};
 use socketioxide::handler::ConnectHandler;
 
-use super::event::{Beginning, Connection, Context, Done, Entries, Entry, Event, Pipeline};
+use super::event::{Beginning, Connection, Context, Entries, Entry, Event, Pipeline};
 use super::messages::saying;
 use super::{Refusal, deletion, editing, listen, note_line, open, passes, reactions, visitor, whose};
+use crate::answer::Done;
 use crate::chat::history::{self, Page, Wanted};
 use crate::chat::messages::{Target, post};
 use crate::chat::{namespaces, typing};
@@ -31,7 +33,7 @@ const AS_JAVASCRIPT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b')');
 
 /// How one comes in: with a session, or under a name.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 struct Auth {
     #[serde(default, deserialize_with = "falsy_as_none")]
     token: Option<Token>,
@@ -43,7 +45,7 @@ struct Auth {
 }
 
 /// What is sent here concerns the room, or a message by its id.
-fn entries() -> Entries {
+pub(super) fn entries() -> Entries {
     const OWN: &[Entry] = &[Entry::of::<Send>(), Entry::of::<GetHistory>(), Entry::of::<Typing>()];
     [OWN, editing::EVENTS, reactions::EVENTS, deletion::EVENTS, passes::EVENTS].into_iter().flatten().collect()
 }
@@ -151,6 +153,7 @@ saying!(
 
 impl Event for Send {
     const NAME: &'static str = "send";
+    const ABOUT: &'static str = "Says something in this room.";
     type Ack = Sent;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Sent> {
@@ -161,12 +164,13 @@ impl Event for Send {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(transparent)]
 struct GetHistory(Wanted);
 
 impl Event for GetHistory {
     const NAME: &'static str = "get_history";
+    const ABOUT: &'static str = "A page of what was said in a room.";
     type Ack = Page;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Page> {
@@ -174,11 +178,13 @@ impl Event for GetHistory {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "TypingHere")]
 struct Typing {}
 
 impl Event for Typing {
     const NAME: &'static str = "typing";
+    const ABOUT: &'static str = "Somebody types. At most once in three seconds; it is not stored.";
     type Ack = Done;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Done> {

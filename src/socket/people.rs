@@ -1,8 +1,10 @@
 //! Events about oneself: coming in, one's numbers, whom one blocks and which rooms one mutes.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::event::{Context, Done, Entry, Event};
+use super::event::{Context, Entry, Event};
+use crate::answer::Done;
 use crate::chat::people::{self, Blocked};
 use crate::error::{Error, Result};
 use crate::types::{NameKey, PublicKey, RoomName, UserId, Username};
@@ -17,20 +19,21 @@ pub const EVENTS: &[Entry] = &[
 ];
 
 /// Come in under a name. A second time on one connection: under another name. Who is signed in comes in under their own.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct JoinChat {
     username: Username,
     #[serde(default)]
     public_key: Option<PublicKey>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Joined {
     user_id: UserId,
 }
 
 impl Event for JoinChat {
     const NAME: &'static str = "join_chat";
+    const ABOUT: &'static str = "Comes in under a name.";
     const OPEN: bool = true;
     type Ack = Joined;
 
@@ -57,11 +60,12 @@ impl Event for JoinChat {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct GetUserStats {}
 
 impl Event for GetUserStats {
     const NAME: &'static str = "get_user_stats";
+    const ABOUT: &'static str = "Numbers about oneself, as the event `user_stats`, too.";
     const PAYLOAD: bool = false;
     type Ack = Done;
 
@@ -71,13 +75,14 @@ impl Event for GetUserStats {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct BlockUser {
     username: Username,
 }
 
 impl Event for BlockUser {
     const NAME: &'static str = "block_user";
+    const ABOUT: &'static str = "Hears nothing of somebody any more.";
     type Ack = Done;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
@@ -86,19 +91,20 @@ impl Event for BlockUser {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct UnblockUser {
     username: Username,
 }
 
 /// Whether there was a block to lift.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Unblocked {
     unblocked: bool,
 }
 
 impl Event for UnblockUser {
     const NAME: &'static str = "unblock_user";
+    const ABOUT: &'static str = "Hears them again.";
     type Ack = Unblocked;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Unblocked> {
@@ -107,11 +113,12 @@ impl Event for UnblockUser {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct ListBlocked {}
 
 impl Event for ListBlocked {
     const NAME: &'static str = "list_blocked";
+    const ABOUT: &'static str = "Whom one has blocked.";
     type Ack = Blocked;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Blocked> {
@@ -119,7 +126,7 @@ impl Event for ListBlocked {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct MuteRoom {
     room: RoomName,
     #[serde(default = "yes")]
@@ -132,6 +139,7 @@ fn yes() -> bool {
 
 impl Event for MuteRoom {
     const NAME: &'static str = "mute_room";
+    const ABOUT: &'static str = "A room makes no noise any more, or again.";
     type Ack = Done;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Done> {

@@ -1,5 +1,6 @@
 //! Events about pinned messages.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::event::{Changed, Context, Entry, Event};
@@ -9,13 +10,14 @@ use crate::types::{MessageId, RoomName};
 
 pub const EVENTS: &[Entry] = &[Entry::of::<PinMessage>(), Entry::of::<UnpinMessage>(), Entry::of::<ListPins>()];
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct PinMessage {
     id: MessageId,
 }
 
 impl Event for PinMessage {
     const NAME: &'static str = "pin_message";
+    const ABOUT: &'static str = "Pins a message to its room.";
     type Ack = Changed;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Changed> {
@@ -23,13 +25,14 @@ impl Event for PinMessage {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct UnpinMessage {
     id: MessageId,
 }
 
 impl Event for UnpinMessage {
     const NAME: &'static str = "unpin_message";
+    const ABOUT: &'static str = "Takes a pin away.";
     type Ack = Changed;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Changed> {
@@ -37,13 +40,14 @@ impl Event for UnpinMessage {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct ListPins {
     room: RoomName,
 }
 
 impl Event for ListPins {
     const NAME: &'static str = "list_pins";
+    const ABOUT: &'static str = "The pinned messages of a room.";
     type Ack = Pins;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Pins> {

@@ -1,5 +1,6 @@
 //! Events about reactions.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::event::{Changed, Context, Entry, Event};
@@ -9,7 +10,7 @@ use crate::types::{Emoji, MessageId};
 
 pub const EVENTS: &[Entry] = &[Entry::of::<React>()];
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct React {
     id: MessageId,
     emoji: Emoji,
@@ -20,6 +21,7 @@ struct React {
 
 impl Event for React {
     const NAME: &'static str = "react";
+    const ABOUT: &'static str = "Reacts to a message with an emoji, or takes that back.";
     type Ack = Changed;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Changed> {

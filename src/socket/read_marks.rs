@@ -1,5 +1,6 @@
 //! Events about what one has read.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Context, Entry, Event};
@@ -9,7 +10,7 @@ use crate::types::RoomName;
 
 pub const EVENTS: &[Entry] = &[Entry::of::<MarkRead>(), Entry::of::<GetUnread>(), Entry::of::<ListReaders>()];
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct MarkRead {
     room: RoomName,
     /// Of the last message that was read; without it, of the newest one.
@@ -22,6 +23,7 @@ struct MarkRead {
 
 impl Event for MarkRead {
     const NAME: &'static str = "mark_read";
+    const ABOUT: &'static str = "One has read a room up to there.";
     type Ack = Unread;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Unread> {
@@ -29,16 +31,17 @@ impl Event for MarkRead {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct GetUnread {}
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Rooms {
     rooms: Vec<Unread>,
 }
 
 impl Event for GetUnread {
     const NAME: &'static str = "get_unread";
+    const ABOUT: &'static str = "What is new in one's rooms.";
     type Ack = Rooms;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Rooms> {
@@ -46,13 +49,14 @@ impl Event for GetUnread {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct ListReaders {
     room: RoomName,
 }
 
 impl Event for ListReaders {
     const NAME: &'static str = "list_readers";
+    const ABOUT: &'static str = "Who has read a small group, and how far.";
     type Ack = Readers;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Readers> {

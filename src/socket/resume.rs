@@ -9,6 +9,7 @@ pub const EVENTS: &[Entry] = &[Entry::of::<Marks>()];
 /// `{room: seq, …}`: what came after these messages is sent again.
 impl Event for Marks {
     const NAME: &'static str = "resume";
+    const ABOUT: &'static str = "Asks for what was said after a `seq`, by room: for clients that keep their own mark.";
     type Ack = Resumed;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Resumed> {

@@ -1,15 +1,17 @@
 //! Events about groups.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::event::{Context, Done, Entry, Event};
+use super::event::{Context, Entry, Event};
+use crate::answer::Done;
 use crate::chat;
 use crate::error::Result;
 use crate::types::{Password, RoomName, falsy_as_none};
 
 pub const EVENTS: &[Entry] = &[Entry::of::<CreateGroup>(), Entry::of::<JoinGroup>(), Entry::of::<LeaveGroup>()];
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct CreateGroup {
     group_name: RoomName,
     #[serde(default, deserialize_with = "falsy_as_none")]
@@ -18,6 +20,7 @@ struct CreateGroup {
 
 impl Event for CreateGroup {
     const NAME: &'static str = "create_group";
+    const ABOUT: &'static str = "Makes a group, which one is then in.";
     type Ack = Done;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
@@ -26,7 +29,7 @@ impl Event for CreateGroup {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct JoinGroup {
     group_name: RoomName,
     #[serde(default, deserialize_with = "falsy_as_none")]
@@ -35,6 +38,7 @@ struct JoinGroup {
 
 impl Event for JoinGroup {
     const NAME: &'static str = "join_group";
+    const ABOUT: &'static str = "Comes into a group.";
     type Ack = Done;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
@@ -47,19 +51,20 @@ impl Event for JoinGroup {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct LeaveGroup {
     group_name: RoomName,
 }
 
 /// Whether there was something to leave.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Left {
     left: bool,
 }
 
 impl Event for LeaveGroup {
     const NAME: &'static str = "leave_group";
+    const ABOUT: &'static str = "Leaves a group.";
     type Ack = Left;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<Left> {

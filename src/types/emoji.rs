@@ -1,5 +1,6 @@
 //! An emoji, as people react with one.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use unicode_properties::UnicodeEmoji;
 use unicode_segmentation::UnicodeSegmentation;
@@ -8,7 +9,7 @@ use unicode_segmentation::UnicodeSegmentation;
 const LONGEST: usize = 16;
 
 /// One emoji: what is drawn as one picture (UTS 51).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Emoji(String);
 

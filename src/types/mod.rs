@@ -27,11 +27,13 @@ pub use token::Token;
 pub use words::words;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
 /// A point in time; on the wire RFC 3339 in UTC with microseconds, as in `2026-11-24T07:37:18.123456+00:00`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Timestamp(DateTime<Utc>);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
+#[schemars(transparent, extend("format" = "date-time"))]
+pub struct Timestamp(#[schemars(with = "String")] DateTime<Utc>);
 
 impl Timestamp {
     pub fn from_micros(micros: i64) -> Option<Self> {
@@ -86,7 +88,7 @@ impl Room {
 }
 
 /// A stored message, in the shape in which clients get it: as `new_message` and as an entry of a history.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Message {
     pub id: MessageId,
     pub user_id: UserId,
@@ -109,16 +111,16 @@ pub struct Message {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Username>,
     /// Names with an `@` before them: whether there is anybody of that name is not said.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mentions: Vec<Username>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reactions: Vec<Reactions>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
 }
 
 /// A file that hangs on a message: `GET /api/attachments/ID`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Attachment {
     pub id: AttachmentId,
     pub name: FileName,
@@ -133,14 +135,14 @@ pub struct Attachment {
 }
 
 /// Of an image as it is shown, in pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ImageSize {
     pub width: u32,
     pub height: u32,
 }
 
 /// A message that another one answers; without its words where it is gone, or by somebody whom the reader has blocked.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Quote {
     pub id: MessageId,
     #[serde(flatten)]
@@ -148,21 +150,21 @@ pub struct Quote {
 }
 
 /// How a quoted message begins.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Quoted {
     pub username: Username,
     pub message: String,
 }
 
 /// Those who reacted with one emoji.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Reactions {
     pub emoji: Emoji,
     pub usernames: Vec<Username>,
 }
 
 /// Tells the sender where their message stands.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Sent {
     pub id: MessageId,
     pub seq: i64,

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::canonical_combining_class;
@@ -12,7 +13,7 @@ use super::text::{RoomName, Username, is_blank};
 use super::{ConnId, PublicKey, SessionId, TicketId, Timestamp, UserId};
 
 /// What a person may do on this server as a whole, from the least to the most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Somebody who typed a name; no account stands behind it.
@@ -38,7 +39,7 @@ impl Role {
 }
 
 /// What a member may do in one room, from the least to the most.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RoomRole {
     #[default]
@@ -144,7 +145,7 @@ pub struct User {
 
 /// The network that an address stands for in limits and bans: one IPv4 address, or the /64 that an IPv6 customer has
 /// (RFC 6177). An IPv4 address in IPv6 clothes is an IPv4 address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Network(IpAddr);
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
@@ -26,8 +27,9 @@ const PUBLIC_KEY_SIZE: usize = 16_384;
 macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(try_from = "String", into = "String")]
+        #[schemars(extend("minLength" = 1, "maxLength" = NAME_LENGTH))]
         pub struct $name(String);
 
         impl $name {
@@ -79,8 +81,9 @@ impl RoomName {
 }
 
 /// The text of a message, in NFC, without control characters. Its greatest length is a setting: see `chat::messages`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("minLength" = 1))]
 pub struct MessageText(String);
 
 impl MessageText {
@@ -114,8 +117,9 @@ impl From<MessageText> for String {
 }
 
 /// The name of a file as its owner has it: 1 to 255 characters in NFC, no path.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("minLength" = 1, "maxLength" = FILE_NAME_LENGTH))]
 pub struct FileName(String);
 
 impl FileName {
@@ -147,9 +151,10 @@ impl From<FileName> for String {
 }
 
 /// A password as typed. Wiped from memory when dropped, and never shown.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-pub struct Password(Zeroizing<String>);
+#[schemars(extend("maxLength" = PASSWORD_LENGTH))]
+pub struct Password(#[schemars(with = "String")] Zeroizing<String>);
 
 impl Password {
     pub fn as_bytes(&self) -> &[u8] {
@@ -180,8 +185,9 @@ impl fmt::Debug for Password {
 }
 
 /// A password for an account: 8 to 128 characters of any kind, nothing cut off.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
+#[schemars(extend("minLength" = NEW_PASSWORD_LENGTH, "maxLength" = PASSWORD_LENGTH))]
 pub struct NewPassword(Password);
 
 impl NewPassword {
@@ -203,8 +209,9 @@ impl TryFrom<String> for NewPassword {
 }
 
 /// What a sender calls a message, to know it again: 1 to 64 characters, none of them a control character.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("minLength" = 1, "maxLength" = CLIENT_ID_LENGTH))]
 pub struct ClientId(String);
 
 impl ClientId {
@@ -232,8 +239,9 @@ impl From<ClientId> for String {
 }
 
 /// Why something was done or is complained about, in a moderator's or a reader's words. May be empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("maxLength" = REASON_LENGTH))]
 pub struct Reason(String);
 
 impl TryFrom<String> for Reason {
@@ -255,7 +263,7 @@ impl From<Reason> for String {
 }
 
 /// What a client gives as its public key: any JSON, since it is for other clients and nothing to the server.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "serde_json::Value")]
 pub struct PublicKey(serde_json::Value);
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -12,9 +13,10 @@ use super::random_bytes;
 const LENGTH: usize = 128;
 
 /// A secret of 256 random bits as text. Stored only as a keyed hash, and never shown by `Debug`.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-pub struct Token(Zeroizing<String>);
+#[schemars(extend("minLength" = 1, "maxLength" = LENGTH))]
+pub struct Token(#[schemars(with = "String")] Zeroizing<String>);
 
 impl Token {
     pub fn random() -> Self {

@@ -1,6 +1,6 @@
 //! A Socket.IO client over a bare websocket (Engine.IO protocol 4, Socket.IO protocol 5), so that tests see every packet.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+use crate::described::{check_ack, check_event};
 use crate::server::Server;
 
 pub struct Background {
@@ -36,6 +37,9 @@ pub struct Client {
     next_ack: u64,
     /// The namespace as it stands in packets: empty for `/`, else with a comma behind it.
     namespace: String,
+    addr: String,
+    /// The events whose acks are awaited.
+    asked: HashMap<u64, String>,
 }
 
 impl Client {
@@ -86,7 +90,14 @@ impl Client {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
         let (socket, _) = connect_async(request).await.map_err(|error| error.to_string())?;
-        let mut client = Self { socket, events: VecDeque::new(), next_ack: 0, namespace: String::new() };
+        let mut client = Self {
+            socket,
+            events: VecDeque::new(),
+            next_ack: 0,
+            namespace: String::new(),
+            addr: addr.to_owned(),
+            asked: HashMap::new(),
+        };
         let open = client.packet().await.ok_or("closed")?;
         assert!(open.starts_with("0{"), "{open}");
         Ok(client)
@@ -115,9 +126,14 @@ impl Client {
     }
 
     pub async fn emit_with_ack(&mut self, event: &str, payload: Value) -> u64 {
+        self.ask(event, json!([event, payload])).await
+    }
+
+    async fn ask(&mut self, event: &str, packet: Value) -> u64 {
         let id = self.next_ack;
         self.next_ack += 1;
-        self.say(&format!("42{}{id}{}", self.namespace, json!([event, payload]))).await;
+        self.asked.insert(id, event.to_owned());
+        self.say(&format!("42{}{id}{packet}", self.namespace)).await;
         id
     }
 
@@ -126,7 +142,13 @@ impl Client {
         loop {
             let packet = self.packet().await.expect("an ack");
             match packet.strip_prefix(&start) {
-                Some(_) => return serde_json::from_str::<Value>(&packet[start.len() - 1..]).unwrap()[0].take(),
+                Some(_) => {
+                    let ack = serde_json::from_str::<Value>(&packet[start.len() - 1..]).unwrap()[0].take();
+                    if let Some(event) = self.asked.remove(&id) {
+                        check_ack(&self.addr, &self.namespace, &event, &ack);
+                    }
+                    return ack;
+                }
                 None => self.keep(&packet),
             }
         }
@@ -151,9 +173,7 @@ impl Client {
 
     /// As [`Client::call`], for an event that takes no argument.
     pub async fn call_without_argument(&mut self, event: &str) -> Value {
-        let id = self.next_ack;
-        self.next_ack += 1;
-        self.say(&format!("42{id}{}", json!([event]))).await;
+        let id = self.ask(event, json!([event])).await;
         self.ack(id).await
     }
 
@@ -219,7 +239,9 @@ impl Client {
     fn keep(&mut self, packet: &str) {
         if let Some(event) = packet.strip_prefix("42").and_then(|packet| packet.strip_prefix(&self.namespace)) {
             let mut event: Value = serde_json::from_str(event).unwrap();
-            self.events.push_back((event[0].as_str().unwrap().to_owned(), event[1].take()));
+            let (name, payload) = (event[0].as_str().unwrap().to_owned(), event[1].take());
+            check_event(&self.addr, &self.namespace, &name, &payload);
+            self.events.push_back((name, payload));
         }
     }
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::described::check_answer;
 use crate::server::Server;
 
 /// Status, headers (in small letters) and body of an answer.
@@ -32,7 +33,9 @@ impl Answer {
 pub async fn send(server: &Server, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let (head, body) = send_bytes(server, method, path, headers, body.as_bytes()).await;
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, head: head.to_lowercase(), raw_head: head, body: String::from_utf8(body).unwrap() }
+    let body = String::from_utf8(body).unwrap();
+    check_answer(&server.addr, method, path, status, &body);
+    Answer { status, head: head.to_lowercase(), raw_head: head, body }
 }
 
 /// As [`send`], for what is no text: head and body as they came.

@@ -7,6 +7,7 @@ mod accounts;
 mod attachments;
 mod chat;
 mod client;
+mod described;
 mod direct;
 mod history;
 mod hostile;

@@ -14,7 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("state", &["app"]),
     ("means", &["store", "passwords", "images", "limits", "run", "pressure", "signer"]),
     ("hub", &["hub"]),
-    ("leaves", &["frames", "listener", "visitor", "telemetry", "decode", "error", "config"]),
+    ("leaves", &["frames", "listener", "visitor", "telemetry", "decode", "answer", "error", "config"]),
     ("types", &["types"]),
 ];
 
