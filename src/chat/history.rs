@@ -23,6 +23,7 @@ pub struct Wanted {
     #[serde(default)]
     pub after: Option<i64>,
     #[serde(default)]
+    #[schemars(range(min = 1, max = 100))]
     pub limit: Option<u32>,
 }
 

@@ -37,6 +37,7 @@ pub struct Wanted {
     #[serde(default)]
     pub before: Option<Cursor>,
     #[serde(default)]
+    #[schemars(range(min = 1, max = 100))]
     pub limit: Option<u32>,
 }
 

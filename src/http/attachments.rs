@@ -136,7 +136,8 @@ async fn stream(asked: &HeaderMap, id: AttachmentId, part: Part, file: StoredFil
             Ok(next) => next.map(|(piece, file)| (Ok(Bytes::copy_from_slice(&piece)), Some(file))),
             Err(error) => Some((Err(error), None)),
         }
-    });
+    })
+    .fuse();
     let body = Body::from_stream(once(async { Ok::<_, Error>(first) }).chain(rest));
     Ok(File((known, kind, body).into_response()))
 }

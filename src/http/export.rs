@@ -2,6 +2,7 @@
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
+use futures_util::StreamExt;
 use futures_util::stream::unfold;
 
 use super::Web;
@@ -13,7 +14,8 @@ use crate::error::{Error, Result};
 /// `GET /api/export`: JSON lines. One that does not come to its end is cut off in transfer.
 pub async fn own(State(web): State<Web>, SignedIn(actor): SignedIn) -> Result<JsonLines> {
     let lines = export::own(&web.app, &actor).await?;
-    Ok(JsonLines(Body::from_stream(unfold(lines, next))))
+    // Compression asks once more after the end.
+    Ok(JsonLines(Body::from_stream(unfold(lines, next).fuse())))
 }
 
 async fn next(mut lines: Lines) -> Option<(Result<Bytes>, Lines)> {

@@ -111,6 +111,7 @@ pub struct ById<T> {
 /// Of one room, by its name.
 #[derive(Deserialize, JsonSchema)]
 pub struct OfRoom {
+    #[schemars(extend("examples" = ["public"]))]
     pub room: RoomName,
 }
 
@@ -166,14 +167,16 @@ impl<T: JsonSchema> OperationInput for ApiQuery<T> {
 impl<T: JsonSchema> OperationInput for ApiJson<T> {
     fn operation_input(context: &mut GenContext, operation: &mut Operation) {
         let schema = context.schema.subschema_for::<T>();
+        let required = context.resolve_schema(&schema).get("required").is_some();
         let schema = SchemaObject { json_schema: schema, external_docs: None, example: None };
-        body(context, operation, "application/json", Some(schema));
+        body(context, operation, "application/json", Some(schema), required);
     }
 }
 
 impl OperationInput for FileBody {
     fn operation_input(context: &mut GenContext, operation: &mut Operation) {
-        body(context, operation, "application/octet-stream", None);
+        // A file may be empty.
+        body(context, operation, "application/octet-stream", None, false);
     }
 }
 
@@ -183,8 +186,8 @@ fn parameters<T: JsonSchema>(context: &mut GenContext, operation: &mut Operation
     add_parameters(context, operation, parameters);
 }
 
-fn body(context: &mut GenContext, operation: &mut Operation, kind: &str, schema: Option<SchemaObject>) {
+fn body(context: &mut GenContext, operation: &mut Operation, kind: &str, schema: Option<SchemaObject>, required: bool) {
     let content = IndexMap::from([(kind.to_owned(), MediaType { schema, ..MediaType::default() })]);
-    let body = RequestBody { content, required: true, ..RequestBody::default() };
+    let body = RequestBody { content, required, ..RequestBody::default() };
     set_body(context, operation, body);
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::accounts::{enter, own, register};
 use crate::client::Client;
-use crate::http::call;
+use crate::http::{call, send_bytes};
 use crate::server::Server;
 
 async fn ok(client: &mut Client, event: &str, payload: Value) -> Value {
@@ -85,4 +85,9 @@ async fn an_account_takes_along_what_it_has_and_nothing_of_others() {
     assert_eq!(texts, ["four", "one", "three", "two"]);
     assert!(!body.contains("bobs words") && !body.contains("pbkdf2"), "{body}");
     assert_eq!(call(&server, "GET", "/api/export", None, Value::Null).await.status, 401);
+    let bearer = format!("Bearer {token}");
+    let headers = [("Authorization", bearer.as_str()), ("Accept-Encoding", "gzip")];
+    // It comes to its end, or this panics.
+    let (head, _) = send_bytes(&server, "GET", "/api/export", &headers, b"").await;
+    assert!(head.to_lowercase().contains("content-encoding: gzip"), "{head}");
 }
