@@ -30,6 +30,29 @@ test('Python', { timeout: 60_000 }, async () => {
   assert.match(stdout, /^\d+ in the history, the last one: hello from Python$/m);
 });
 
+test('Java', { timeout: 300_000 }, async () => {
+  const java = at('../examples/java/');
+  await run('mvn', ['-q', '-B', 'dependency:copy-dependencies', '-DoutputDirectory=lib'], { cwd: java });
+  const { stdout, stderr } = await run('java', ['-cp', 'lib/*', 'Room.java', server.url, 'jane'], { cwd: java });
+  assert.equal(stderr, '');
+  assert.match(stdout, /^jane: hello from Java$/m);
+  assert.match(stdout, /^\d+ in the history, the last one: hello from Java$/m);
+});
+
+test('Go', { timeout: 300_000 }, async () => {
+  const { stdout } = await run('go', ['run', '.', server.url, 'gopher'], { cwd: at('../examples/go/') });
+  assert.match(stdout, /^gopher: hello from Go$/m);
+  assert.match(stdout, /^\d+ in the history, the last one: hello from Go$/m);
+});
+
+test('Rust', { timeout: 600_000 }, async () => {
+  // The server's folder of targets serves for it, too.
+  const cargo = ['run', '--locked', '--quiet', '--target-dir', at('../../target'), '--', server.url, 'ferris'];
+  const { stdout } = await run('cargo', cargo, { cwd: at('../examples/rust/') });
+  assert.match(stdout, /^ferris: hello from Rust$/m);
+  assert.match(stdout, /^\d+ in the history, the last one: hello from Rust$/m);
+});
+
 test('curl', { timeout: 60_000 }, async () => {
   const body = JSON.stringify({ username: 'ann', password: PASSWORD });
   const headers = { 'Content-Type': 'application/json' };
