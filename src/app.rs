@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 use chrono::{DateTime, Utc};
 
 use crate::config::Config;
-use crate::hub::{Fanout, Publisher};
+use crate::hub::{Fanout, Here, Publisher};
 use crate::images::Images;
 use crate::limits::Limits;
 use crate::passwords::Passwords;
@@ -15,7 +15,7 @@ use crate::run::Run;
 use crate::signer::Signer;
 use crate::store::Db;
 use crate::store::files::Files;
-use crate::types::{Network, Timestamp};
+use crate::types::{Network, Timestamp, UserId};
 
 pub struct App {
     pub config: Config,
@@ -33,11 +33,21 @@ pub struct App {
     pub run: Run,
     /// Networks that may not come in, and until when, as the database has them: asked for at every connection.
     pub banned_networks: RwLock<HashMap<Network, i64>>,
+    /// Who was here when it was last looked.
+    pub here: RwLock<Arc<HashMap<UserId, Here>>>,
 }
 
 impl App {
     pub fn now(&self) -> Timestamp {
         self.clock.now().into()
+    }
+
+    pub fn here(&self) -> Arc<HashMap<UserId, Here>> {
+        self.here.read().expect("here lock").clone()
+    }
+
+    pub fn set_here(&self, here: Arc<HashMap<UserId, Here>>) {
+        *self.here.write().expect("here lock") = here;
     }
 
     /// In microseconds since 1970-01-01 UTC.

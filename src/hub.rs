@@ -3,7 +3,7 @@
 //! The rules never emit by themselves. They hand [`Publication`]s over with a write, and one [`Publisher`] carries them
 //! out in commit order. So every reader of a room sees one order, the stored one, and nobody sees what a crash could lose.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::types::{
-    Actor, ConnId, Identity, MessageId, NameKey, Network, RoomId, RoomName, SessionId, TicketId, UserId,
+    Actor, ConnId, Identity, MessageId, NameKey, Network, Presence, RoomId, RoomName, SessionId, TicketId, UserId,
 };
 
 /// An event that the server sends.
@@ -42,6 +42,8 @@ pub enum Audience {
     /// Every connection that speaks for somebody.
     Introduced,
     Room(RoomId),
+    /// Those in the room who want to know who is here.
+    Watching(RoomId),
     Person(Identity),
     Session(SessionId),
     /// Whoever comes from there.
@@ -68,6 +70,16 @@ pub struct Ear {
     pub ticket: Option<TicketId>,
     /// Those whom the person has blocked.
     pub hidden: HashSet<Identity>,
+    /// Nobody is to see that the person is here.
+    pub invisible: bool,
+}
+
+/// Somebody who has a connection.
+#[derive(Clone, Debug)]
+pub struct Here {
+    pub identity: Identity,
+    pub presence: Presence,
+    pub invisible: bool,
 }
 
 /// Which message of which room an event tells.
@@ -138,6 +150,22 @@ pub enum Publication {
         author: Identity,
         hidden: bool,
     },
+    /// Nobody looks at this client, or somebody does again.
+    Away {
+        conn: ConnId,
+        away: bool,
+    },
+    /// Nobody is to see that this person is here, or everybody may again.
+    Invisible {
+        identity: Identity,
+        user: UserId,
+        invisible: bool,
+    },
+    /// The connection wants to know from here on who is in the room.
+    Watch {
+        conn: ConnId,
+        room: RoomId,
+    },
     /// Ends connections for good: their clients do not come back by themselves.
     Disconnect {
         conns: Audience,
@@ -200,6 +228,10 @@ pub trait Fanout: Send + Sync {
     fn is_present(&self, identity: &Identity, user: UserId) -> bool;
     /// The users of that identity who have a connection: an account is one, guests of one name are several.
     fn users_of(&self, identity: &Identity) -> Vec<UserId>;
+    /// All who have a connection, those too who do not want to be seen.
+    fn here(&self) -> HashMap<UserId, Here>;
+    /// The rooms of which somebody wants to know who is there.
+    fn watched(&self) -> HashSet<RoomId>;
     /// The networks that the person's connections come from.
     fn networks_of(&self, identity: &Identity) -> Vec<Network>;
     /// The guests who have a connection on this node.
@@ -228,6 +260,14 @@ impl Fanout for Nobody {
 
     fn users_of(&self, _: &Identity) -> Vec<UserId> {
         Vec::new()
+    }
+
+    fn here(&self) -> HashMap<UserId, Here> {
+        HashMap::new()
+    }
+
+    fn watched(&self) -> HashSet<RoomId> {
+        HashSet::new()
     }
 
     fn networks_of(&self, _: &Identity) -> Vec<Network> {
@@ -311,9 +351,14 @@ impl Publisher {
 
     /// Emits what no write stands behind, and waits until it is done.
     pub async fn emit<E: Outbound>(&self, to: Audience, event: &E) {
+        self.carry_out(Publication::emit(to, event)).await
+    }
+
+    /// Waits until it is done.
+    pub async fn carry_out(&self, publication: Publication) {
         let (done, finished) = oneshot::channel();
         self.publish(vec![
-            Step::Publish(Publication::emit(to, event)),
+            Step::Publish(publication),
             Step::Reply(Box::new(move || {
                 let _ = done.send(());
             })),

@@ -64,6 +64,7 @@ pub async fn run(
     let watchers = [
         tokio::spawn(asking),
         tokio::spawn(chat::watch::watch(app.clone())),
+        tokio::spawn(chat::presence::watch(app.clone())),
         tokio::spawn(watch_pressure(app.clone())),
     ];
 
@@ -80,6 +81,7 @@ pub async fn run(
     if tokio::time::timeout(FINISHING, edge.finish()).await.is_err() {
         tracing::warn!("some events were not answered in time");
     }
+    let _ = tokio::time::timeout(CLOSING, chat::presence::all_go(&app)).await;
     let _ = stop.send(());
     let _ = tokio::time::timeout(CLOSING, edge.close()).await;
     let _ = tokio::time::timeout(CLOSING, server).await;
@@ -114,6 +116,7 @@ fn build(config: Config, prepared: Prepared, hub: Arc<dyn Fanout>, publisher: Pu
         clock: Arc::new(SystemClock),
         run: Run::new(Default::default()),
         banned_networks: RwLock::default(),
+        here: RwLock::default(),
         config,
     })
 }

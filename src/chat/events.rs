@@ -7,6 +7,7 @@ use super::moderation::Sanctioned;
 use super::namespaces::RoomJoined;
 use super::people::{ChatJoined, RoomMuted, UserStats};
 use super::pins::MessagePinned;
+use super::presence::PresenceChanged;
 use super::reactions::MessageReacted;
 use super::read_marks::{RoomRead, Unread};
 use super::retention::{MessagesExpired, RetentionSet};
@@ -25,6 +26,7 @@ pub const IN_CHAT: &[Told] = &[
     Told::of::<GroupLeft>(),
     Told::of::<UserStats>(),
     Told::of::<BackupCreated>(),
+    Told::of::<PresenceChanged>(),
 ];
 
 /// Heard in the namespace of a room alone.

@@ -20,6 +20,7 @@ pub mod passes;
 pub mod people;
 pub mod pins;
 mod policy;
+pub mod presence;
 pub mod reactions;
 pub mod read_marks;
 pub mod reports;

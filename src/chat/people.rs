@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::hub::{Audience, Ear, Heard, Outbound, Publication, Step};
 use crate::store::people::{Block, RoomPreferences};
-use crate::store::{self, Lane, Reader, Tx, accounts, people, rooms};
+use crate::store::{self, Lane, Reader, Tx, accounts, people, presence, rooms};
 use crate::types::{
     Actor, ConnId, Identity, Message, NameKey, Network, PublicKey, Room, RoomId, RoomName, RoomRole, TicketId,
     Timestamp, User, UserId, Username,
@@ -157,10 +157,11 @@ fn enter_public(
 /// Makes the connection speak for the person, without those whom they have blocked; these.
 pub(super) fn identify(tx: &mut Tx, actor: &Actor, conn: ConnId) -> Result<HashSet<Identity>> {
     let hidden = hidden_from(tx, actor.user)?;
+    let invisible = presence::get(tx, actor.user)?.hidden;
     let (user, identity, session) = (actor.user, actor.identity.clone(), actor.session);
     tx.publish(Publication::Identify {
         conn,
-        ear: Ear { user, identity, session, ticket: actor.ticket.map(|key| key.id), hidden: hidden.clone() },
+        ear: Ear { user, identity, session, ticket: actor.ticket.map(|key| key.id), hidden: hidden.clone(), invisible },
     });
     Ok(hidden)
 }

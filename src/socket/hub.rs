@@ -3,7 +3,7 @@
 //! The library's own broadcast does not tell which socket had no room for an event, so each socket is served by itself,
 //! with a payload that was encoded once. Who is too slow is cut off, so that it comes back and misses nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use super::registry::{Listener, Registry};
 use super::seats::Seats;
 use crate::config::SocketLimits;
 use crate::error::{Error, WireError};
-use crate::hub::{Audience, Ear, Fanout, Heard, Mark, Outbound, Publication};
+use crate::hub::{Audience, Ear, Fanout, Heard, Here, Mark, Outbound, Publication};
 use crate::listener::Line;
 use crate::types::{ConnId, Identity, NameKey, Network, RoomId, SessionId, TicketId, UserId};
 
@@ -191,6 +191,10 @@ impl SocketHub {
                 registry.everyone().values().filter(|listener| listener.is_introduced()).cloned().collect()
             }
             Audience::Room(room) => registry.in_room(*room).values().cloned().collect(),
+            Audience::Watching(room) => {
+                let there = registry.in_room(*room);
+                there.values().filter(|listener| listener.is_watching(*room)).cloned().collect()
+            }
             Audience::Person(identity) => registry.of_person(identity),
             Audience::Session(session) => registry.of_session(*session),
             Audience::Network(network) => registry.of_network(*network),
@@ -270,6 +274,15 @@ impl Fanout for SocketHub {
                 registry.identify(conn, None);
             }
             Publication::Hide { by, user, author, hidden } => self.registry().hide(&by, user, &author, hidden),
+            Publication::Away { conn, away } => {
+                self.registry().conn(conn).inspect(|listener| listener.set_away(away));
+            }
+            Publication::Invisible { identity, user, invisible } => {
+                self.registry().set_invisible(&identity, user, invisible);
+            }
+            Publication::Watch { conn, room } => {
+                self.registry().conn(conn).inspect(|listener| listener.watch(room));
+            }
             Publication::Disconnect { conns, except } => {
                 for listener in self.listeners(&conns).iter().filter(|listener| Some(listener.conn) != except) {
                     // Whoever has gone already need not be sent away.
@@ -289,6 +302,14 @@ impl Fanout for SocketHub {
         let main = listeners.iter().filter(|listener| listener.conn.is_main());
         let users: BTreeSet<_> = main.filter_map(|listener| listener.user()).collect();
         users.into_iter().collect()
+    }
+
+    fn here(&self) -> HashMap<UserId, Here> {
+        self.registry().here()
+    }
+
+    fn watched(&self) -> HashSet<RoomId> {
+        self.registry().watched()
     }
 
     fn networks_of(&self, identity: &Identity) -> Vec<Network> {

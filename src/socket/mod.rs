@@ -16,6 +16,7 @@ mod namespaces;
 mod passes;
 mod people;
 mod pins;
+mod presence;
 mod raw;
 mod reactions;
 mod read_marks;
@@ -91,6 +92,7 @@ fn entries() -> Entries {
         passes::EVENTS,
         people::EVENTS,
         pins::EVENTS,
+        presence::EVENTS,
         reactions::EVENTS,
         read_marks::EVENTS,
         reports::EVENTS,

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, Weak};
 use socketioxide::extract::SocketRef;
 use socketioxide::socket::Sid;
 
-use crate::hub::{Ear, Heard, Mark};
+use crate::hub::{Ear, Heard, Here, Mark};
 use crate::listener::Line;
-use crate::types::{ConnId, Identity, NameKey, Network, RoomId, RoomName, SessionId, TicketId, UserId};
+use crate::types::{ConnId, Identity, NameKey, Network, Presence, RoomId, RoomName, SessionId, TicketId, UserId};
 
 /// A set of connections that is handed out without copying it; whoever changes it while it is out copies it then.
 pub type Listeners = Arc<HashMap<ConnId, Arc<Listener>>>;
@@ -23,6 +23,9 @@ pub struct Listener {
     /// Whether `ear` hides anybody: most hide nobody, and each delivery asks.
     hides: AtomicBool,
     deaf: AtomicBool,
+    away: AtomicBool,
+    /// The rooms of which it wants to know who is there.
+    watching: Mutex<Vec<RoomId>>,
     /// The connection that carries its websocket.
     line: Mutex<Weak<Line>>,
     /// Messages that were sent, and of which it is not known yet that they have arrived.
@@ -106,6 +109,35 @@ impl Listener {
         }
     }
 
+    pub fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::Relaxed);
+    }
+
+    fn set_invisible(&self, invisible: bool) {
+        if let Some(ear) = self.ear.lock().expect("ear lock").as_mut() {
+            ear.invisible = invisible;
+        }
+    }
+
+    pub fn watch(&self, room: RoomId) {
+        let mut watching = self.watching.lock().expect("watching lock");
+        if !watching.contains(&room) {
+            watching.push(room);
+        }
+    }
+
+    pub fn is_watching(&self, room: RoomId) -> bool {
+        self.watching.lock().expect("watching lock").contains(&room)
+    }
+
+    /// Who this is, and whether they look.
+    fn here(&self) -> Option<(UserId, Here)> {
+        let presence = if self.away.load(Ordering::Relaxed) { Presence::Away } else { Presence::Online };
+        let ear = self.ear.lock().expect("ear lock");
+        let ear = ear.as_ref()?;
+        Some((ear.user, Here { identity: ear.identity.clone(), presence, invisible: ear.invisible }))
+    }
+
     pub fn is_introduced(&self) -> bool {
         self.ear.lock().expect("ear lock").is_some()
     }
@@ -168,6 +200,8 @@ impl Registry {
             ear: Mutex::default(),
             hides: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
+            away: AtomicBool::new(false),
+            watching: Mutex::default(),
             line: Mutex::default(),
             under_way: Mutex::default(),
         };
@@ -261,6 +295,29 @@ impl Registry {
         for listener in self.of_person(by).iter().filter(|listener| listener.user() == Some(user)) {
             listener.hide(author, hidden);
         }
+    }
+
+    /// Nobody is to see that this person is here, or everybody may again.
+    pub fn set_invisible(&mut self, identity: &Identity, user: UserId, invisible: bool) {
+        for listener in self.of_person(identity).iter().filter(|listener| listener.user() == Some(user)) {
+            listener.set_invisible(invisible);
+        }
+    }
+
+    /// All who have a connection. Who looks at one of their clients is not away.
+    pub fn here(&self) -> HashMap<UserId, Here> {
+        let mut here: HashMap<UserId, Here> = HashMap::new();
+        for (user, one) in self.everyone.values().filter_map(|listener| listener.here()) {
+            let known = here.entry(user).or_insert_with(|| one.clone());
+            known.presence = known.presence.max(one.presence);
+        }
+        here
+    }
+
+    /// The rooms of which somebody wants to know who is there.
+    pub fn watched(&self) -> HashSet<RoomId> {
+        let watching = |listener: &Arc<Listener>| listener.watching.lock().expect("watching lock").clone();
+        self.everyone.values().flat_map(watching).collect()
     }
 
     /// Whether the connection speaks for this person already.

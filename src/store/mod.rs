@@ -15,6 +15,7 @@ pub mod moderation;
 pub mod people;
 pub mod pins;
 mod prepare;
+pub mod presence;
 pub mod reactions;
 pub mod read_marks;
 pub mod reports;

@@ -1,5 +1,7 @@
 //! People at rest: guests and those with an account, what they have done, whom they have blocked, how they set their rooms.
 
+use std::collections::HashSet;
+
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -122,6 +124,14 @@ pub fn blocks(reader: &mut Reader, user: UserId) -> Result<Vec<Block>> {
             reader.open_json(place(Column::Block, &row), sealed)
         })
         .collect()
+}
+
+/// Those who have blocked somebody.
+pub fn blocked_by(reader: &mut Reader, whom: &Identity) -> Result<HashSet<UserId>> {
+    let person = reader.person(whom)?;
+    let rows: Vec<Vec<u8>> =
+        blocks::table.filter(blocks::person.eq(person)).select(blocks::user_id).load(reader.connection)?;
+    rows.iter().map(|user| stored_user(user)).collect()
 }
 
 /// How a person has set a room for themselves.

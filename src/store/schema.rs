@@ -83,6 +83,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    presence (user_id) {
+        user_id -> Binary,
+        #[sql_name = "presence"]
+        presence_ -> Text,
+    }
+}
+
+diesel::table! {
     pins (room_id, seq) {
         room_id -> BigInt,
         seq -> BigInt,

@@ -88,6 +88,7 @@ impl Purpose {
 pub enum Column {
     UserProfile,
     UserLastActive,
+    Presence,
     Account,
     Block,
     RoomPreferences,
@@ -115,9 +116,12 @@ pub enum Column {
 impl Column {
     fn purpose(self) -> Purpose {
         match self {
-            Self::UserProfile | Self::UserLastActive | Self::Account | Self::Block | Self::RoomPreferences => {
-                Purpose::Accounts
-            }
+            Self::UserProfile
+            | Self::UserLastActive
+            | Self::Presence
+            | Self::Account
+            | Self::Block
+            | Self::RoomPreferences => Purpose::Accounts,
             Self::RoomProfile | Self::Member => Purpose::Rooms,
             Self::MessageBody
             | Self::Reaction
@@ -136,6 +140,7 @@ impl Column {
         match self {
             Self::UserProfile => "users.profile",
             Self::UserLastActive => "users.last_active",
+            Self::Presence => "presence.presence",
             Self::Account => "accounts.account",
             Self::Block => "blocks.block",
             Self::RoomPreferences => "room_preferences.preferences",

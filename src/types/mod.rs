@@ -16,7 +16,7 @@ pub use database::{DatabaseUrl, KeySource};
 pub use emoji::Emoji;
 pub use ids::{AttachmentId, ConnId, InviteId, MessageId, ReportId, RoomId, SessionId, TicketId, UserId};
 pub use mentions::mentions;
-pub use people::{Actor, Identity, NameKey, Network, Role, RoomRole, TicketKey, User};
+pub use people::{Actor, Identity, NameKey, Network, Presence, Role, RoomRole, TicketKey, User};
 pub use query::{Query, Term};
 pub use random::{random_bytes, random_uuid};
 pub use rate::Rate;

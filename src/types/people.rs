@@ -48,6 +48,16 @@ pub enum RoomRole {
     Owner,
 }
 
+/// Whether somebody is here, as others see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Presence {
+    Offline,
+    /// None of their clients is looked at.
+    Away,
+    Online,
+}
+
 /// Names that look alike have the same key: folded by case and by what people confuse (Unicode TR 39, section 4).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NameKey(String);

@@ -17,6 +17,7 @@ mod limits;
 mod moderation;
 mod namespaces;
 mod pages;
+mod presence;
 mod resume;
 mod retention;
 mod rights;

@@ -1,0 +1,2 @@
+DROP INDEX blocks_person;
+DROP TABLE presence;
