@@ -1,15 +1,18 @@
 //! The command line.
 
 use std::collections::HashMap;
-use std::io::{IsTerminal, Write};
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{BufWriter, IsTerminal, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Arg, ArgMatches, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::App;
-use crate::chat::operator;
+use crate::chat::{operator, server_export};
 use crate::config::{Config, SETTINGS};
 use crate::error::Error;
 use crate::server::Started;
@@ -32,7 +35,7 @@ pub fn run() -> ExitCode {
     };
     match name {
         "config" => show(&config),
-        "user" | "audit" => operate(config, options),
+        "user" | "audit" | "export" => operate(config, name, options),
         _ => serve(config),
     }
 }
@@ -57,6 +60,7 @@ fn command() -> Command {
         .subcommand(Command::new("serve").about("Run the server (what happens without a command)"))
         .subcommand(Command::new("config").about("Show the settings in force and where each came from"))
         .subcommand(user_command())
+        .subcommand(export_command())
         .subcommand(
             Command::new("audit")
                 .about("The log of who did what to whom")
@@ -96,10 +100,22 @@ fn user_command() -> Command {
         .subcommand(Command::new("list").about("Show all accounts"))
 }
 
+fn export_command() -> Command {
+    Command::new("export")
+        .about("Write all that people said and made as JSON lines, readable by anyone; also while the server runs")
+        .arg(Arg::new("file").value_name("FILE").required(true).help("A new file, or - for standard output"))
+        .arg(
+            Arg::new("files")
+                .long("files")
+                .value_name("FOLDER")
+                .help("Also write the content of attachments there, each under its id"),
+        )
+}
+
 /// Runs a command of the operator on the database.
-fn operate(config: Config, options: &ArgMatches) -> ExitCode {
+fn operate(config: Config, name: &str, options: &ArgMatches) -> ExitCode {
     telemetry::start_logging(&config);
-    let Some((command, arguments)) = options.subcommand() else { return ExitCode::from(BAD_SETTING) };
+    let (command, arguments) = options.subcommand().unwrap_or((name, options));
     let prepared = match server::prepare(&config) {
         Ok(prepared) => prepared,
         Err(OpenError::Key(error)) => return fail(&error, BAD_KEY),
@@ -107,7 +123,7 @@ fn operate(config: Config, options: &ArgMatches) -> ExitCode {
     };
     let done = tokio::runtime::Runtime::new().map_err(Into::into).and_then(|runtime| {
         runtime.block_on(async {
-            let app = server::build_alone(config, prepared)?;
+            let app = Arc::new(server::build_alone(config, prepared)?);
             let done = operator_command(&app, command, arguments).await;
             app.db.close();
             done
@@ -122,17 +138,20 @@ fn operate(config: Config, options: &ArgMatches) -> ExitCode {
     }
 }
 
+fn told(error: Error) -> anyhow::Error {
+    match error {
+        Error::Internal(cause) => cause,
+        error => anyhow::anyhow!("{error}"),
+    }
+}
+
 /// What to say when it is done.
-async fn operator_command(app: &App, command: &str, arguments: &ArgMatches) -> anyhow::Result<String> {
+async fn operator_command(app: &Arc<App>, command: &str, arguments: &ArgMatches) -> anyhow::Result<String> {
     let text = |name| arguments.get_one::<String>(name).cloned().unwrap_or_default();
     let name = || Username::try_from(text("name")).map_err(|problem| anyhow::anyhow!("the name {problem}"));
     let role = || {
         let role = Role::ALL.into_iter().find(|role| role.name() == text("role"));
         role.ok_or_else(|| anyhow::anyhow!("there is no such role"))
-    };
-    let told = |error: Error| match error {
-        Error::Internal(cause) => cause,
-        error => anyhow::anyhow!("{error}"),
     };
     match command {
         "create" => {
@@ -153,6 +172,7 @@ async fn operator_command(app: &App, command: &str, arguments: &ArgMatches) -> a
             operator::set_disabled(app, name()?, command == "disable").await.map_err(told)?;
             Ok(format!("{} is {command}d.", text("name")))
         }
+        "export" => export(app, &text("file"), arguments.get_one::<String>("files")).await,
         "verify" => match operator::verify_audit_log(app).await.map_err(told)? {
             Ok(count) => Ok(format!("The audit log is whole: {count} entries, each linked to the one before.")),
             Err(problem) => anyhow::bail!("the audit log has been tampered with or damaged: {problem}."),
@@ -169,6 +189,49 @@ async fn operator_command(app: &App, command: &str, arguments: &ArgMatches) -> a
             Ok(lines.collect::<Vec<_>>().join("\n"))
         }
     }
+}
+
+/// Writes everything; what was begun and does not come to its end is removed.
+async fn export(app: &Arc<App>, file: &str, folder: Option<&String>) -> anyhow::Result<String> {
+    if file == "-" {
+        let lines = write_lines(app, std::io::stdout()).await?;
+        export_files(app, folder).await?;
+        // Standard output is the export.
+        eprintln!("{lines} lines.");
+        return Ok(String::new());
+    }
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    let made = made.with_context(|| format!("cannot make {file}; nothing was written"))?;
+    let written = async {
+        let lines = write_lines(app, &made).await?;
+        made.sync_all()?;
+        anyhow::Ok((lines, export_files(app, folder).await?))
+    };
+    let written = written.await.inspect_err(|_| drop(std::fs::remove_file(file)));
+    let (lines, files) = written.context("the export did not come to its end, and was removed")?;
+    Ok(format!("Wrote {lines} lines to {file}{files}. It is not encrypted: who has it can read everything."))
+}
+
+async fn write_lines(app: &Arc<App>, output: impl Write) -> anyhow::Result<u64> {
+    let mut output = BufWriter::new(output);
+    let mut lines = server_export::everything(app).await.map_err(told)?;
+    let mut count = 0;
+    while let Some(line) = lines.recv().await {
+        serde_json::to_writer(&mut output, &line.map_err(told)?)?;
+        output.write_all(b"\n")?;
+        count += 1;
+    }
+    output.flush()?;
+    Ok(count)
+}
+
+async fn export_files(app: &Arc<App>, folder: Option<&String>) -> anyhow::Result<String> {
+    let Some(folder) = folder else { return Ok(String::new()) };
+    let made = DirBuilder::new().mode(0o700).create(folder);
+    made.with_context(|| format!("cannot make the folder {folder}"))?;
+    let written = server_export::files(app, folder.as_ref()).await;
+    let count = written.inspect_err(|_| drop(std::fs::remove_dir_all(folder))).map_err(told)?;
+    Ok(format!(", and {count} files to {folder}"))
 }
 
 /// From a file, from the person at the terminal, or from what is piped in. Never from the command line: others see that.
@@ -304,5 +367,8 @@ fn fail(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
 
 /// A line on standard output. Whoever closed that end does not want it.
 fn say(line: &str) {
+    if line.is_empty() {
+        return;
+    }
     let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -7,9 +7,9 @@ use super::facts::Facts;
 use super::policy::{self, Action};
 use crate::app::App;
 use crate::error::Result;
-use crate::store::Tx;
 use crate::store::audit::{self, Entry};
 use crate::store::people::timestamp;
+use crate::store::{Reader, Tx};
 use crate::types::{Actor, Reason, RoomName, Timestamp, Username};
 
 /// Most entries of one answer.
@@ -59,6 +59,11 @@ pub async fn page(app: &App, actor: &Actor, before: Option<i64>, limit: u32) -> 
             entries.into_iter().map(|(seq, entry)| shown(seq, entry)).collect()
         })
         .await
+}
+
+/// All entries, the newest first.
+pub(super) fn all(reader: &mut Reader) -> Result<Vec<AuditEntry>> {
+    audit::page(reader, None, i64::MAX)?.into_iter().map(|(seq, entry)| shown(seq, entry)).collect()
 }
 
 fn shown(seq: i64, entry: Entry) -> Result<AuditEntry> {

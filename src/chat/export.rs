@@ -1,4 +1,4 @@
-//! Export: all that the server has of an account, for its owner.
+//! Export: all that the server has of an account, for its owner. [`super::server_export`] is for the operator.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::store::{Reader, accounts, people, rooms, sessions};
 use crate::types::{Actor, Room};
 
 /// Messages that are read at a time.
-const AT_ONCE: usize = 200;
+pub(super) const AT_ONCE: usize = 200;
 /// Lines that may wait for a slow reader.
 const WAITING: usize = 4;
 /// How long one line may wait.
@@ -47,16 +47,27 @@ pub async fn own(app: &Arc<App>, actor: &Actor) -> Result<Lines> {
             Ok((head(reader, &who)?, rooms::every(reader)?))
         })
         .await?;
+    let who = actor.clone();
+    Ok(start(app, head, rooms, move |reader, room, before| messages(reader, &who, room, before)))
+}
+
+/// Sends the head, and then of each room what `read` gives before a position, and where to go on.
+pub(super) fn start(
+    app: &Arc<App>,
+    head: Vec<Line>,
+    rooms: Vec<Room>,
+    read: impl Fn(&mut Reader, &Room, i64) -> Result<(Vec<Line>, Option<i64>)> + Send + Sync + 'static,
+) -> Lines {
     let (sender, lines) = mpsc::channel(WAITING);
     // A server that stops does not wait for a slow reader.
-    let (app, actor) = (Arc::downgrade(app), actor.clone());
+    let app = Arc::downgrade(app);
     tokio::spawn(async move {
         // Whoever does not read any more need not be told.
-        if let Err(Some(error)) = send_all(&sender, head, rooms, &app, &actor).await {
+        if let Err(Some(error)) = send_all(&sender, head, rooms, &app, Arc::new(read)).await {
             let _ = sender.send_timeout(Err(error), PATIENCE).await;
         }
     });
-    Ok(lines)
+    lines
 }
 
 /// `Err(None)`: nobody reads any more.
@@ -65,7 +76,7 @@ async fn send_all(
     head: Vec<Line>,
     rooms: Vec<Room>,
     app: &Weak<App>,
-    actor: &Actor,
+    read: Arc<impl Fn(&mut Reader, &Room, i64) -> Result<(Vec<Line>, Option<i64>)> + Send + Sync + 'static>,
 ) -> Result<(), Option<Error>> {
     for line in head {
         sender.send_timeout(Ok(line), PATIENCE).await.map_err(|_| None)?;
@@ -74,8 +85,8 @@ async fn send_all(
         let mut before = Some(i64::MAX);
         while let Some(seq) = before {
             let app = app.upgrade().ok_or_else(Error::shutting_down)?;
-            let (room, who) = (room.clone(), actor.clone());
-            let (lines, next) = app.db.read(move |reader| messages(reader, &who, &room, seq)).await?;
+            let (room, read) = (room.clone(), read.clone());
+            let (lines, next) = app.db.read(move |reader| read(reader, &room, seq)).await?;
             drop(app);
             for line in lines {
                 sender.send_timeout(Ok(line), PATIENCE).await.map_err(|_| None)?;
@@ -86,7 +97,7 @@ async fn send_all(
     Ok(())
 }
 
-fn line(kind: &'static str, content: impl Serialize) -> Result<Line> {
+pub(super) fn line(kind: &'static str, content: impl Serialize) -> Result<Line> {
     Ok(Line { kind, content: serde_json::to_value(content).map_err(Error::internal)? })
 }
 

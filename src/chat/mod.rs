@@ -30,6 +30,7 @@ pub mod room_settings;
 pub mod rooms;
 pub mod search;
 pub mod second_factor;
+pub mod server_export;
 pub mod sessions;
 pub mod typing;
 pub mod watch;

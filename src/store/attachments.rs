@@ -88,6 +88,15 @@ pub fn unsent(reader: &mut Reader) -> Result<Vec<Stored>> {
     rows.into_iter().map(|row| open(reader, row)).collect()
 }
 
+/// Those that hang on a message, with their rooms.
+pub fn sent(reader: &mut Reader) -> Result<Vec<(RoomId, AttachmentId)>> {
+    let rows: Vec<(i64, Vec<u8>)> = attachments::table
+        .filter(attachments::seq.is_not_null())
+        .select((attachments::room_id, attachments::id))
+        .load(reader.connection)?;
+    rows.into_iter().map(|(room, id)| Ok((RoomId::from_stored(room), stored_id(&id)?))).collect()
+}
+
 /// Bytes that somebody's uploads have in all. Guests count together: a name is changed in no time.
 pub fn bytes_of(reader: &mut Reader, whose: &Identity) -> Result<u64> {
     let owner = owner(reader, whose)?;

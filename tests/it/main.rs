@@ -9,6 +9,7 @@ mod chat;
 mod client;
 mod described;
 mod direct;
+mod export;
 mod history;
 mod hostile;
 mod http;
