@@ -1,9 +1,10 @@
 //! The command line.
 
+mod export;
+mod import_flask;
+
 use std::collections::HashMap;
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::{BufWriter, IsTerminal, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use clap::{Arg, ArgMatches, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::App;
-use crate::chat::{operator, server_export};
+use crate::chat::operator;
 use crate::config::{Config, SETTINGS};
 use crate::error::Error;
 use crate::server::Started;
@@ -36,6 +37,7 @@ pub fn run() -> ExitCode {
     match name {
         "config" => show(&config),
         "user" | "audit" | "export" => operate(config, name, options),
+        "import-flask" => import_flask::run(config, options),
         _ => serve(config),
     }
 }
@@ -60,7 +62,8 @@ fn command() -> Command {
         .subcommand(Command::new("serve").about("Run the server (what happens without a command)"))
         .subcommand(Command::new("config").about("Show the settings in force and where each came from"))
         .subcommand(user_command())
-        .subcommand(export_command())
+        .subcommand(export::command())
+        .subcommand(import_flask::command())
         .subcommand(
             Command::new("audit")
                 .about("The log of who did what to whom")
@@ -100,22 +103,15 @@ fn user_command() -> Command {
         .subcommand(Command::new("list").about("Show all accounts"))
 }
 
-fn export_command() -> Command {
-    Command::new("export")
-        .about("Write all that people said and made as JSON lines, readable by anyone; also while the server runs")
-        .arg(Arg::new("file").value_name("FILE").required(true).help("A new file, or - for standard output"))
-        .arg(
-            Arg::new("files")
-                .long("files")
-                .value_name("FOLDER")
-                .help("Also write the content of attachments there, each under its id"),
-        )
-}
-
 /// Runs a command of the operator on the database.
 fn operate(config: Config, name: &str, options: &ArgMatches) -> ExitCode {
-    telemetry::start_logging(&config);
     let (command, arguments) = options.subcommand().unwrap_or((name, options));
+    with_app(config, async |app| operator_command(&app, command, arguments).await)
+}
+
+/// Opens the database for one piece of work, and says what came of it.
+fn with_app(config: Config, work: impl AsyncFnOnce(Arc<App>) -> anyhow::Result<String>) -> ExitCode {
+    telemetry::start_logging(&config);
     let prepared = match server::prepare(&config) {
         Ok(prepared) => prepared,
         Err(OpenError::Key(error)) => return fail(&error, BAD_KEY),
@@ -124,7 +120,7 @@ fn operate(config: Config, name: &str, options: &ArgMatches) -> ExitCode {
     let done = tokio::runtime::Runtime::new().map_err(Into::into).and_then(|runtime| {
         runtime.block_on(async {
             let app = Arc::new(server::build_alone(config, prepared)?);
-            let done = operator_command(&app, command, arguments).await;
+            let done = work(app.clone()).await;
             app.db.close();
             done
         })
@@ -172,7 +168,7 @@ async fn operator_command(app: &Arc<App>, command: &str, arguments: &ArgMatches)
             operator::set_disabled(app, name()?, command == "disable").await.map_err(told)?;
             Ok(format!("{} is {command}d.", text("name")))
         }
-        "export" => export(app, &text("file"), arguments.get_one::<String>("files")).await,
+        "export" => export::export(app, &text("file"), arguments.get_one::<String>("files")).await,
         "verify" => match operator::verify_audit_log(app).await.map_err(told)? {
             Ok(count) => Ok(format!("The audit log is whole: {count} entries, each linked to the one before.")),
             Err(problem) => anyhow::bail!("the audit log has been tampered with or damaged: {problem}."),
@@ -189,49 +185,6 @@ async fn operator_command(app: &Arc<App>, command: &str, arguments: &ArgMatches)
             Ok(lines.collect::<Vec<_>>().join("\n"))
         }
     }
-}
-
-/// Writes everything; what was begun and does not come to its end is removed.
-async fn export(app: &Arc<App>, file: &str, folder: Option<&String>) -> anyhow::Result<String> {
-    if file == "-" {
-        let lines = write_lines(app, std::io::stdout()).await?;
-        export_files(app, folder).await?;
-        // Standard output is the export.
-        eprintln!("{lines} lines.");
-        return Ok(String::new());
-    }
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-    let made = made.with_context(|| format!("cannot make {file}; nothing was written"))?;
-    let written = async {
-        let lines = write_lines(app, &made).await?;
-        made.sync_all()?;
-        anyhow::Ok((lines, export_files(app, folder).await?))
-    };
-    let written = written.await.inspect_err(|_| drop(std::fs::remove_file(file)));
-    let (lines, files) = written.context("the export did not come to its end, and was removed")?;
-    Ok(format!("Wrote {lines} lines to {file}{files}. It is not encrypted: who has it can read everything."))
-}
-
-async fn write_lines(app: &Arc<App>, output: impl Write) -> anyhow::Result<u64> {
-    let mut output = BufWriter::new(output);
-    let mut lines = server_export::everything(app).await.map_err(told)?;
-    let mut count = 0;
-    while let Some(line) = lines.recv().await {
-        serde_json::to_writer(&mut output, &line.map_err(told)?)?;
-        output.write_all(b"\n")?;
-        count += 1;
-    }
-    output.flush()?;
-    Ok(count)
-}
-
-async fn export_files(app: &Arc<App>, folder: Option<&String>) -> anyhow::Result<String> {
-    let Some(folder) = folder else { return Ok(String::new()) };
-    let made = DirBuilder::new().mode(0o700).create(folder);
-    made.with_context(|| format!("cannot make the folder {folder}"))?;
-    let written = server_export::files(app, folder.as_ref()).await;
-    let count = written.inspect_err(|_| drop(std::fs::remove_dir_all(folder))).map_err(told)?;
-    Ok(format!(", and {count} files to {folder}"))
 }
 
 /// From a file, from the person at the terminal, or from what is piped in. Never from the command line: others see that.
