@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::types::{
     Actor, ConnId, Identity, MessageId, NameKey, Network, Presence, RoomId, RoomName, SessionId, TicketId, UserId,
+    Username,
 };
 
 /// An event that the server sends.
@@ -42,8 +43,11 @@ pub enum Audience {
     /// Every connection that speaks for somebody.
     Introduced,
     Room(RoomId),
-    /// Those in the room who want to know who is here.
-    Watching(RoomId),
+    /// Those in the room who want to know who is here, but for some.
+    Watching {
+        room: RoomId,
+        except: Arc<HashSet<Identity>>,
+    },
     Person(Identity),
     Session(SessionId),
     /// Whoever comes from there.
@@ -65,6 +69,7 @@ impl Audience {
 #[derive(Clone, Debug)]
 pub struct Ear {
     pub user: UserId,
+    pub name: Username,
     pub identity: Identity,
     pub session: Option<SessionId>,
     pub ticket: Option<TicketId>,
@@ -77,6 +82,7 @@ pub struct Ear {
 /// Somebody who has a connection.
 #[derive(Clone, Debug)]
 pub struct Here {
+    pub name: Username,
     pub identity: Identity,
     pub presence: Presence,
     pub invisible: bool,
@@ -136,7 +142,7 @@ pub enum Publication {
     /// The connection speaks for this person from here on, and for nobody else.
     Identify {
         conn: ConnId,
-        ear: Ear,
+        ear: Box<Ear>,
     },
     /// The connection speaks for nobody any more and hears no room.
     Forget {

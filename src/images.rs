@@ -7,10 +7,12 @@ use image::codecs::gif::GifDecoder;
 use image::codecs::jpeg::{JpegDecoder, JpegEncoder};
 use image::codecs::png::{PngDecoder, PngEncoder};
 use image::codecs::webp::WebPDecoder;
-use image::{DynamicImage, ImageDecoder, ImageResult, Limits};
+use image::error::{LimitError, LimitErrorKind};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageResult, Limits};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
+use crate::error::{Error, Result};
 use crate::types::ImageSize;
 
 /// Bytes by which a file is known.
@@ -18,9 +20,11 @@ pub const HEAD: usize = 8 * 1024;
 /// Largest file that is looked at as an image, in bytes.
 pub const LARGEST: u64 = 32 << 20;
 /// Images that are decoded at the same time.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 1;
 /// Memory that decoding one of them may take, in bytes.
 const MEMORY: u64 = 128 << 20;
+/// Pixels of an image: some decoders take several times as much memory as the image, and none says so before.
+const PIXELS: u64 = 25_000_000;
 /// Longest side, in pixels: of an image, and of its thumbnail.
 const LONGEST: u32 = 20_000;
 const THUMBNAIL: u32 = 480;
@@ -45,16 +49,20 @@ impl Images {
         Self(Arc::new(Semaphore::new(AT_ONCE)))
     }
 
-    /// `None`: this is no image of that kind, or one that takes too much to decode.
-    pub async fn look(&self, kind: &'static str, content: Zeroizing<Vec<u8>>) -> Option<Picture> {
-        let permit = self.0.clone().acquire_owned().await.ok()?;
-        // A panic of a decoder ends that task alone.
+    /// `None`: this is no image of that kind, or one that takes too much to decode. The content is read when its turn comes.
+    pub async fn look(
+        &self,
+        kind: &'static str,
+        content: impl FnOnce() -> Result<Zeroizing<Vec<u8>>> + Send + 'static,
+    ) -> Result<Option<Picture>> {
+        let permit = self.0.clone().acquire_owned().await.map_err(Error::internal)?;
         let decoded = tokio::task::spawn_blocking(move || {
-            let picture = picture(kind, &content);
+            let picture = content().map(|content| picture(kind, &content).ok());
             drop(permit);
             picture
         });
-        decoded.await.ok()?.ok()
+        // A panic of a decoder ends that task alone.
+        decoded.await.unwrap_or(Ok(None))
     }
 }
 
@@ -116,7 +124,11 @@ fn decode(mut decoder: impl ImageDecoder) -> ImageResult<DynamicImage> {
     limits.max_alloc = Some(MEMORY);
     limits.max_image_width = Some(LONGEST);
     limits.max_image_height = Some(LONGEST);
-    limits.check_dimensions(decoder.dimensions().0, decoder.dimensions().1)?;
+    let (width, height) = decoder.dimensions();
+    limits.check_dimensions(width, height)?;
+    if u64::from(width) * u64::from(height) > PIXELS {
+        return Err(ImageError::Limits(LimitError::from_kind(LimitErrorKind::DimensionError)));
+    }
     limits.reserve(decoder.total_bytes())?;
     decoder.set_limits(limits)?;
     let turn = decoder.orientation()?;

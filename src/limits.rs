@@ -26,6 +26,8 @@ const TYPING: Duration = Duration::from_secs(3);
 
 /// Uploads of one person that go on at the same time. No setting turns it off.
 const UPLOADS: usize = 4;
+/// Downloads of one person at a time.
+const DOWNLOADS: usize = 16;
 
 /// Devices of one account that may guess at the same time as if each were alone.
 const DEVICES: u32 = 4;
@@ -67,6 +69,7 @@ pub struct Limits {
     rates: Option<Rates>,
     buckets: Arc<Mutex<Buckets>>,
     uploads: Arc<Mutex<HashMap<UserId, usize>>>,
+    downloads: Arc<Mutex<HashMap<UserId, usize>>>,
 }
 
 /// Something taken that is given back when the attempt turns out to have been right.
@@ -79,7 +82,7 @@ pub struct Taken {
 impl Limits {
     /// `None` limits nothing.
     pub fn new(rates: Option<Rates>) -> Self {
-        Self { rates, buckets: Arc::default(), uploads: Arc::default() }
+        Self { rates, buckets: Arc::default(), uploads: Arc::default(), downloads: Arc::default() }
     }
 
     pub fn send(&self, person: UserId, network: Network) -> Result<()> {
@@ -104,12 +107,13 @@ impl Limits {
     /// A file that comes: as often as messages, and few at a time.
     pub fn upload(&self, person: UserId, network: Network) -> Result<Place> {
         self.act(Act::Upload, 1, person, network)?;
-        Place::take(&self.uploads, person)
+        Place::take(&self.uploads, person, UPLOADS)
     }
 
     /// A file or thumbnail that is shown: a page has many of them.
-    pub fn download(&self, person: UserId, network: Network) -> Result<()> {
-        self.act(Act::Download, CROWD, person, network)
+    pub fn download(&self, person: UserId, network: Network) -> Result<Place> {
+        self.act(Act::Download, CROWD, person, network)?;
+        Place::take(&self.downloads, person, DOWNLOADS)
     }
 
     /// What one does so many times for each message.
@@ -197,17 +201,17 @@ impl Taken {
     }
 }
 
-/// Held by an upload for as long as it goes on.
+/// Held by an upload or a download for as long as it goes on.
 pub struct Place {
     taken: Arc<Mutex<HashMap<UserId, usize>>>,
     person: UserId,
 }
 
 impl Place {
-    fn take(taken: &Arc<Mutex<HashMap<UserId, usize>>>, person: UserId) -> Result<Self> {
+    fn take(taken: &Arc<Mutex<HashMap<UserId, usize>>>, person: UserId, most: usize) -> Result<Self> {
         let mut counts = taken.lock().expect("uploads lock");
         let count = counts.entry(person).or_default();
-        if *count == UPLOADS {
+        if *count == most {
             return Err(Error::TooMany { retry_ms: 1_000 });
         }
         *count += 1;

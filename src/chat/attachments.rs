@@ -15,8 +15,8 @@ use crate::images;
 use crate::limits::Place;
 use crate::store::attachments::{self, Upload};
 use crate::store::files::{NewFile, Part, StoredFile};
-use crate::store::{Lane, Reader, rooms};
-use crate::types::{Actor, Attachment, AttachmentId, FileName, Network, Room, RoomName};
+use crate::store::{Lane, Reader, messages, reports, rooms};
+use crate::types::{Actor, Attachment, AttachmentId, FileName, ImageSize, Network, Room, RoomName};
 
 /// Files of one message.
 const MOST: usize = 10;
@@ -36,11 +36,10 @@ pub struct Uploading {
     file: NewFile,
     /// How the file begins.
     head: Vec<u8>,
-    /// What came and is not handed over yet.
-    waiting: Vec<Bytes>,
-    waiting_size: usize,
+    /// What came and is not handed over yet. A copy: the network's buffers are far larger than what is in them.
+    waiting: Zeroizing<Vec<u8>>,
     size: u64,
-    _place: Place,
+    place: Place,
 }
 
 /// Begins an upload for a room that one may write to. `announced`: how many bytes there will be, as far as that is known.
@@ -83,18 +82,9 @@ pub async fn begin(
     let made = blocking(move || files.create(room.id, id, Part::Content)).await;
     let app = app.clone();
     match made {
-        Ok(file) => Ok(Uploading {
-            app,
-            room,
-            id,
-            name,
-            file,
-            head: Vec::new(),
-            waiting: Vec::new(),
-            waiting_size: 0,
-            size: 0,
-            _place: place,
-        }),
+        Ok(file) => {
+            Ok(Uploading { app, room, id, name, file, head: Vec::new(), waiting: Zeroizing::default(), size: 0, place })
+        }
         Err(error) => {
             give_up(&app, &room, id).await;
             Err(error)
@@ -130,36 +120,38 @@ impl Uploading {
         }
         let missing = images::HEAD.saturating_sub(self.head.len());
         self.head.extend_from_slice(&bytes[..bytes.len().min(missing)]);
-        self.waiting_size += bytes.len();
-        self.waiting.push(bytes);
-        match self.waiting_size >= PORTION {
+        self.waiting.extend_from_slice(&bytes);
+        match self.waiting.len() >= PORTION {
             true => self.hand_over().await,
             false => Ok(self),
         }
     }
 
     async fn hand_over(mut self) -> Result<Self> {
-        let waiting = std::mem::take(&mut self.waiting);
-        self.waiting_size = 0;
+        // What was enough room when it began may not be any more.
+        self.app.pressure.admit_file()?;
         blocking(move || {
-            waiting.iter().try_for_each(|bytes| self.file.write(bytes))?;
+            self.file.write(&self.waiting)?;
+            self.waiting.clear();
             Ok(self)
         })
         .await
     }
 
     async fn finish(self) -> Result<Attachment> {
-        let Self { app, room, id, name, file, head, size, .. } = self.hand_over().await?;
+        let Self { app, room, id, name, file, head, size, place: _place, .. } = self.hand_over().await?;
         blocking(move || file.finish()).await?;
         let kind = images::kind_of(&head);
         let image = match images::is_image(kind) && size <= images::LARGEST {
-            true => picture(&app, &room, id, kind).await?,
+            true => picture(&app, &room, id, kind, size as usize).await?,
             false => None,
         };
+        let bytes = size + image.map_or(0, |(_, thumbnail)| thumbnail);
+        let image = image.map(|(size, _)| size);
         let kind = if image.is_some() { kind } else { images::unmasked(kind) };
         let attachment = Attachment { id, name, kind: kind.to_owned(), size, image };
         let file = attachment.clone();
-        match app.db.write(rooms::lane(&room.name), move |tx| attachments::complete(tx, id, &file)).await? {
+        match app.db.write(rooms::lane(&room.name), move |tx| attachments::complete(tx, id, &file, bytes)).await? {
             true => Ok(attachment),
             false => Err(none()),
         }
@@ -172,23 +164,24 @@ async fn picture(
     room: &Room,
     id: AttachmentId,
     kind: &'static str,
-) -> Result<Option<crate::types::ImageSize>> {
+    size: usize,
+) -> Result<Option<(ImageSize, u64)>> {
     let (files, room) = (app.files.clone(), room.id);
-    let content = blocking(move || {
+    let content = move || {
         let mut file = files.open(room, id, Part::Content)?;
-        let mut content = Zeroizing::new(Vec::new());
+        let mut content = Zeroizing::new(Vec::with_capacity(size));
         while let Some(piece) = file.piece()? {
             content.extend_from_slice(&piece);
         }
         Ok(content)
-    });
-    let Some(picture) = app.images.look(kind, content.await?).await else { return Ok(None) };
+    };
+    let Some(picture) = app.images.look(kind, content).await? else { return Ok(None) };
     let files = app.files.clone();
     blocking(move || {
         let mut file = files.create(room, id, Part::Thumbnail)?;
         file.write(&picture.thumbnail)?;
         file.finish()?;
-        Ok(Some(picture.size))
+        Ok(Some((picture.size, picture.thumbnail.len() as u64)))
     })
     .await
 }
@@ -229,11 +222,13 @@ pub(super) fn to_send(
 pub struct Download {
     pub attachment: Attachment,
     pub file: StoredFile,
+    /// To be kept until the file was read.
+    pub place: Place,
 }
 
 /// Opens a file for who may read its message, or has uploaded it. To anybody else there is none.
 pub async fn open(app: &App, actor: &Actor, id: AttachmentId, part: Part) -> Result<Download> {
-    app.limits.download(actor.user, Network::of(actor.address))?;
+    let place = app.limits.download(actor.user, Network::of(actor.address))?;
     let (facts, actor) = (Facts::of(app), actor.clone());
     let found = app.db.read(move |reader| {
         let stored = attachments::get(reader, id)?.ok_or_else(none)?;
@@ -246,7 +241,9 @@ pub async fn open(app: &App, actor: &Actor, id: AttachmentId, part: Part) -> Res
                 let room = rooms::by_id(reader, stored.room)?.ok_or_else(none)?;
                 let (standing, there) = facts.in_room(reader, &actor, &room)?;
                 let may = |action| policy::in_room(action, standing, there).is_ok();
-                if !may(Action::ReadRoom) && !may(Action::DeleteAnyMessage) {
+                // Who is to deal with a report sees what it is about.
+                let is_reported = may(Action::DeleteAnyMessage) && is_reported(reader, &room, stored.seq)?;
+                if !may(Action::ReadRoom) && !is_reported {
                     return Err(none());
                 }
             }
@@ -259,7 +256,17 @@ pub async fn open(app: &App, actor: &Actor, id: AttachmentId, part: Part) -> Res
     }
     let files = app.files.clone();
     let file = blocking(move || files.open(room, id, part)).await?;
-    Ok(Download { attachment, file })
+    Ok(Download { attachment, file, place })
+}
+
+/// Whether somebody has reported the message, and nobody has dealt with that yet.
+fn is_reported(reader: &mut Reader, room: &Room, seq: Option<i64>) -> Result<bool> {
+    let Some(written) = seq.map(|seq| messages::get(reader, room, seq)).transpose()?.flatten() else {
+        return Ok(false);
+    };
+    let id = written.message.id.uuid().to_string();
+    let about = |report: &reports::Report| report.resolved.is_none() && report.message["id"] == id.as_str();
+    Ok(reports::all(reader)?.iter().any(|(_, report)| about(report)))
 }
 
 /// Removes an own upload that has not been sent.
@@ -318,12 +325,11 @@ async fn remove_discarded(app: &App) -> Result<()> {
             return Ok(());
         }
         let files = app.files.clone();
-        let ids = blocking(move || {
-            ids.iter().try_for_each(|id| files.remove(*id))?;
-            Ok(ids)
-        })
-        .await?;
-        app.db.write(Lane::People, move |tx| attachments::forget_discarded(tx, &ids)).await?;
+        let removed = blocking(move || files.remove_all(ids)).await?;
+        if removed.is_empty() {
+            return Ok(());
+        }
+        app.db.write(Lane::People, move |tx| attachments::forget_discarded(tx, &removed)).await?;
     }
 }
 

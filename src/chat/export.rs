@@ -1,5 +1,6 @@
 //! Export: all that the server has of an account, for its owner. [`super::server_export`] is for the operator.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -32,8 +33,23 @@ pub struct Line {
     pub content: Value,
 }
 
-/// The lines come as they are read; an export that is cut off ends with an error.
-pub type Lines = mpsc::Receiver<Result<Line>>;
+/// The lines come as they are read; an export that does not come to its end ends with an error.
+pub struct Lines {
+    lines: mpsc::Receiver<Result<Line>>,
+    /// Whether the last line was sent.
+    whole: Arc<AtomicBool>,
+}
+
+impl Lines {
+    pub async fn next(&mut self) -> Option<Result<Line>> {
+        match self.lines.recv().await {
+            None if !self.whole.swap(true, Ordering::SeqCst) => {
+                Some(Err(Error::Unavailable("The export was taken too slowly, and is not whole.".into())))
+            }
+            line => line,
+        }
+    }
+}
 
 /// The account's profile, sessions, blocks and rooms, then each message that it wrote, room by room, the newest first.
 pub async fn own(app: &Arc<App>, actor: &Actor) -> Result<Lines> {
@@ -59,12 +75,19 @@ pub(super) fn start(
     read: impl Fn(&mut Reader, &Room, i64) -> Result<(Vec<Line>, Option<i64>)> + Send + Sync + 'static,
 ) -> Lines {
     let (sender, lines) = mpsc::channel(WAITING);
+    let whole = Arc::new(AtomicBool::new(false));
+    let lines = Lines { lines, whole: whole.clone() };
     // A server that stops does not wait for a slow reader.
     let app = Arc::downgrade(app);
     tokio::spawn(async move {
-        // Whoever does not read any more need not be told.
-        if let Err(Some(error)) = send_all(&sender, head, rooms, &app, Arc::new(read)).await {
-            let _ = sender.send_timeout(Err(error), PATIENCE).await;
+        match send_all(&sender, head, rooms, &app, Arc::new(read)).await {
+            Ok(()) => whole.store(true, Ordering::SeqCst),
+            Err(Some(error)) => {
+                // The error is the end.
+                whole.store(sender.send_timeout(Err(error), PATIENCE).await.is_ok(), Ordering::SeqCst);
+            }
+            // Whoever does not read any more need not be told.
+            Err(None) => {}
         }
     });
     lines

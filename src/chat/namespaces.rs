@@ -86,7 +86,7 @@ pub async fn take_in(app: &App, admission: Admission) -> Result<Actor> {
             };
             hear(tx, conn, &room)?;
             tx.publish(Publication::emit(Audience::Conn(conn), &joined));
-            announce_joined(tx, conn, &actor.name, &room);
+            announce_joined(tx, conn, &actor, &room)?;
             Ok(actor)
         })
         .await

@@ -150,8 +150,7 @@ fn enter_public(
     };
     hear(tx, conn, &public)?;
     tx.publish(Publication::emit(Audience::Conn(conn), &joined));
-    super::rooms::announce_joined(tx, conn, &actor.name, &public);
-    Ok(())
+    super::rooms::announce_joined(tx, conn, actor, &public)
 }
 
 /// Makes the connection speak for the person, without those whom they have blocked; these.
@@ -161,7 +160,15 @@ pub(super) fn identify(tx: &mut Tx, actor: &Actor, conn: ConnId) -> Result<HashS
     let (user, identity, session) = (actor.user, actor.identity.clone(), actor.session);
     tx.publish(Publication::Identify {
         conn,
-        ear: Ear { user, identity, session, ticket: actor.ticket.map(|key| key.id), hidden: hidden.clone(), invisible },
+        ear: Box::new(Ear {
+            user,
+            name: actor.name.clone(),
+            identity,
+            session,
+            ticket: actor.ticket.map(|key| key.id),
+            hidden: hidden.clone(),
+            invisible,
+        }),
     });
     Ok(hidden)
 }

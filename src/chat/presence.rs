@@ -13,13 +13,17 @@ use crate::app::App;
 use crate::error::Result;
 use crate::hub::{Audience, Here, Outbound, Publication, Step};
 use crate::store::presence::{self, Stored};
-use crate::store::{Lane, Reader, people, rooms};
+use crate::store::{Lane, Reader, accounts, people, rooms};
 use crate::types::{Actor, Identity, Network, Presence, Room, RoomId, RoomName, Timestamp, UserId, Username};
 
 /// How often the server looks who is here. Who is gone at two looks is offline: a page that is loaded anew is not.
 const LOOK: Duration = Duration::from_secs(2);
 /// In larger groups nobody is told who comes and goes, and who is offline is not listed.
 const LARGE: usize = 50;
+/// People who are listed.
+const MOST: usize = 1_000;
+/// Accounts of which is written down together that they have gone.
+const AT_ONCE: usize = 200;
 
 /// To those in small groups who have asked who is here: it has changed.
 #[derive(Serialize, JsonSchema)]
@@ -67,7 +71,8 @@ pub async fn set(app: &App, actor: &Actor, away: Option<bool>, hidden: Option<bo
             let stored = presence::get(tx, actor.user)?;
             let hidden = hidden.unwrap_or(stored.hidden);
             if hidden != stored.hidden {
-                presence::set(tx, actor.user, Stored { hidden, ..stored })?;
+                let last_seen = if hidden { Some(facts.at.micros()) } else { stored.last_seen };
+                presence::set(tx, actor.user, Stored { hidden, last_seen })?;
                 let identity = actor.identity.clone();
                 tx.publish(Publication::Invisible { identity, user: actor.user, invisible: hidden });
             }
@@ -99,25 +104,32 @@ fn seen_in(reader: &mut Reader, actor: &Actor, room: &Room, here: &HashMap<UserI
     let blocked_by = people::blocked_by(reader, &actor.identity)?;
     let blocked = hidden_from(reader, actor.user)?;
     // Who asks is here, whether or not it was looked since they came.
-    let own = Here { identity: actor.identity.clone(), presence: Presence::Online, invisible: false };
+    let own = Here {
+        name: actor.name.clone(),
+        identity: actor.identity.clone(),
+        presence: Presence::Online,
+        invisible: false,
+    };
     let mut found: HashMap<Username, Seen> = HashMap::new();
     for user in members {
-        let one = here
-            .get(&user)
-            .or((user == actor.user).then_some(&own))
-            .filter(|one| !blocked_by.contains(&user) && !blocked.contains(&one.identity));
-        if one.is_none_or(|one| one.invisible) && !is_small {
-            continue;
-        }
-        let Some(username) = people::name(reader, user)? else { continue };
-        let mut seen = seen(reader, user, username, one)?;
-        if blocked_by.contains(&user) {
-            seen.last_seen = None;
-        }
+        let one = here.get(&user).or((user == actor.user).then_some(&own));
+        let one = one.filter(|one| !blocked_by.contains(&user) && !blocked.contains(&one.identity));
+        let one = one.filter(|one| !one.invisible || user == actor.user);
+        let seen = match one {
+            Some(one) => Seen { username: one.name.clone(), presence: one.presence, last_seen: None },
+            None if is_small => match gone(reader, user)? {
+                Some(seen) => seen,
+                None => continue,
+            },
+            None => continue,
+        };
         // A guest is somebody new at each visit.
         let known = found.entry(seen.username.clone()).or_insert_with(|| seen.clone());
         if known.presence < seen.presence {
             *known = seen;
+        }
+        if found.len() == MOST {
+            break;
         }
     }
     let mut people: Vec<_> = found.into_values().collect();
@@ -125,55 +137,66 @@ fn seen_in(reader: &mut Reader, actor: &Actor, room: &Room, here: &HashMap<UserI
     Ok(people)
 }
 
-/// As others see somebody who is here, or is not.
-fn seen(reader: &mut Reader, user: UserId, username: Username, here: Option<&Here>) -> Result<Seen> {
-    let presence = here.filter(|one| !one.invisible).map_or(Presence::Offline, |one| one.presence);
-    let mut last_seen = None;
-    if presence == Presence::Offline && crate::store::accounts::get(reader, user)?.is_some() {
-        last_seen = last_seen_of(reader, user)?;
-    }
-    Ok(Seen { username, presence, last_seen })
+/// Somebody who is offline, as far as others can tell.
+fn gone(reader: &mut Reader, user: UserId) -> Result<Option<Seen>> {
+    let Some(username) = people::name(reader, user)? else { return Ok(None) };
+    let last_seen = match accounts::get(reader, user)? {
+        Some(_) => Some(last_seen_of(reader, user)?),
+        None => None,
+    };
+    Ok(Some(Seen { username, presence: Presence::Offline, last_seen }))
 }
 
-/// When an account was here last; a server that was killed remembers when it wrote last.
-fn last_seen_of(reader: &mut Reader, user: UserId) -> Result<Option<Timestamp>> {
+/// When an account was here last: of one that hides, when that began; a server that was killed remembers when it wrote.
+fn last_seen_of(reader: &mut Reader, user: UserId) -> Result<Timestamp> {
     let stored = presence::get(reader, user)?;
-    if stored.hidden {
-        return Ok(None);
-    }
-    let active = people::activity(reader, user)?.last_active;
     let gone = stored.last_seen.map(people::timestamp).transpose()?;
-    Ok(Some(gone.map_or(active, |gone| gone.max(active))))
+    let active = people::activity(reader, user)?.last_active;
+    Ok(match (gone, stored.hidden) {
+        (Some(gone), true) => gone,
+        (gone, _) => gone.map_or(active, |gone| gone.max(active)),
+    })
+}
+
+/// What the looks remember.
+#[derive(Default)]
+struct Memory {
+    /// Those who were gone at the last look.
+    missed: HashSet<UserId>,
+    /// Accounts that have gone, which is still to be written down.
+    unwritten: HashSet<UserId>,
 }
 
 /// Runs for as long as the server: tells who comes and goes.
 pub async fn watch(app: Arc<App>) {
-    let mut missed = HashSet::new();
+    let mut memory = Memory::default();
     loop {
         tokio::time::sleep(LOOK).await;
-        if let Err(error) = look(&app, &mut missed).await {
+        if let Err(error) = look(&app, &mut memory).await {
             tracing::warn!("it could not be told who came and went: {error}");
         }
     }
 }
 
-/// `missed`: those who were gone at the last look.
-async fn look(app: &App, missed: &mut HashSet<UserId>) -> Result<()> {
+async fn look(app: &App, memory: &mut Memory) -> Result<()> {
     let before = app.here();
-    let Look { here, changed, gone } = compare(&before, app.hub.here(), missed);
+    let Look { here, changed, gone } = compare(&before, app.hub.here(), &mut memory.missed);
     let here = Arc::new(here);
     app.set_here(here.clone());
-    if !gone.is_empty() {
-        note_gone(app, gone, app.now()).await?;
-    }
+    memory.unwritten.extend(gone);
+    memory.unwritten.retain(|user| memory.missed.contains(user) || !here.contains_key(user));
     let watched = app.hub.watched();
-    if changed.is_empty() || watched.is_empty() {
-        return Ok(());
+    if !changed.is_empty() && !watched.is_empty() {
+        let events = app.db.read(move |reader| events(reader, changed, &here, &watched)).await;
+        // What could not be told is still to be told at the next look.
+        let events = events.inspect_err(|_| app.set_here(before))?;
+        app.publisher.publish(events.into_iter().map(Step::Publish).collect());
     }
-    let events = app.db.read(move |reader| events(reader, changed, &here, &watched)).await;
-    // What could not be told is still to be told at the next look.
-    let events = events.inspect_err(|_| app.set_here(before))?;
-    app.publisher.publish(events.into_iter().map(Step::Publish).collect());
+    while !memory.unwritten.is_empty() {
+        let some: Vec<_> = memory.unwritten.iter().copied().take(AT_ONCE).collect();
+        note_gone(app, some.clone(), app.now()).await?;
+        memory.unwritten.retain(|user| !some.contains(user));
+    }
     Ok(())
 }
 
@@ -185,11 +208,19 @@ fn events(
 ) -> Result<Vec<Publication>> {
     let mut events = Vec::new();
     for (user, identity) in changed {
-        let Some(name) = people::name(reader, user)? else { continue };
-        let person = seen(reader, user, name, here.get(&user))?;
+        let seen = match here.get(&user).filter(|one| !one.invisible) {
+            Some(one) => Seen { username: one.name.clone(), presence: one.presence, last_seen: None },
+            None => match gone(reader, user)? {
+                Some(seen) => seen,
+                None => continue,
+            },
+        };
+        // Whom one has blocked learns nothing of it.
+        let blocked = Arc::new(hidden_from(reader, user)?);
         for room in small_rooms(reader, user, watched)? {
-            let event = PresenceChanged { person: person.clone(), room: room.name };
-            events.push(Publication::emit(Audience::Watching(room.id), &event).by(identity.clone()));
+            let event = PresenceChanged { person: seen.clone(), room: room.name };
+            let audience = Audience::Watching { room: room.id, except: blocked.clone() };
+            events.push(Publication::emit(audience, &event).by(identity.clone()));
         }
     }
     Ok(events)
@@ -239,7 +270,10 @@ async fn note_gone(app: &App, gone: Vec<UserId>, at: Timestamp) -> Result<()> {
         .write(Lane::People, move |tx| {
             for user in gone {
                 let stored = presence::get(tx, user)?;
-                presence::set(tx, user, Stored { last_seen: Some(at.micros()), ..stored })?;
+                // Of who hides it stays known when that began.
+                if !stored.hidden {
+                    presence::set(tx, user, Stored { last_seen: Some(at.micros()), ..stored })?;
+                }
             }
             Ok(())
         })
@@ -249,8 +283,10 @@ async fn note_gone(app: &App, gone: Vec<UserId>, at: Timestamp) -> Result<()> {
 /// The server stops: all who are here were here last now.
 pub async fn all_go(app: &App) {
     let here = app.hub.here().into_iter().filter(|(_, one)| !one.identity.is_guest());
-    let users = here.map(|(user, _)| user).collect();
-    if let Err(error) = note_gone(app, users, app.now()).await {
-        tracing::warn!("it could not be stored who was here: {error}");
+    let users: Vec<_> = here.map(|(user, _)| user).collect();
+    for some in users.chunks(AT_ONCE) {
+        if let Err(error) = note_gone(app, some.to_vec(), app.now()).await {
+            return tracing::warn!("it could not be stored who was here: {error}");
+        }
     }
 }

@@ -271,7 +271,7 @@ async fn hear_again(
             hear(tx, conn, &room)?;
             let sent = replay(tx, &actor, conn, &room, heard, most)?;
             if room.direct.is_none() {
-                announce_joined(tx, conn, &actor.name, &room);
+                announce_joined(tx, conn, &actor, &room)?;
             }
             keep(tx, facts, &actor, hub.rooms_of(conn).into_keys().chain([room.id]))?;
             Ok(sent)

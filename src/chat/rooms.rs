@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::hub::{Audience, Fanout, Heard, Outbound, Publication, Step};
 use crate::passwords::Verdict;
-use crate::store::{Lane, Reader, Tx, accounts, messages, rooms};
+use crate::store::{Lane, Reader, Tx, accounts, messages, presence, rooms};
 use crate::types::{Actor, ConnId, Message, Network, Password, Room, RoomId, RoomName, RoomRole, Username};
 
 /// To who made it: the group, which they are in.
@@ -184,7 +184,7 @@ pub async fn join(app: &App, actor: &Actor, name: RoomName, password: Option<Pas
                 hear(tx, conn, &room)?;
                 tx.publish(Publication::emit(Audience::Conn(conn), &joined));
                 resume::keep(tx, facts, &actor, hub.rooms_of(conn).into_keys().chain([room.id]))?;
-                announce_joined(tx, conn, &actor.name, &room);
+                announce_joined(tx, conn, &actor, &room)?;
             }
             Ok(room)
         })
@@ -232,6 +232,9 @@ pub async fn leave(app: &App, actor: &Actor, name: RoomName) -> Result<Option<Ro
 
 /// Tells the rooms of a connection that has gone. Membership stays: people come back.
 pub fn disconnected(app: &App, actor: &Actor, rooms: &BTreeMap<RoomId, Heard>) {
+    if app.here().get(&actor.user).is_some_and(|one| one.invisible) {
+        return;
+    }
     let groups = rooms.iter().filter(|(_, heard)| !heard.name.is_direct());
     let steps = groups.map(|(id, heard)| {
         let left = UserLeft { username: actor.name.clone(), room: heard.name.clone() };
@@ -240,9 +243,14 @@ pub fn disconnected(app: &App, actor: &Actor, rooms: &BTreeMap<RoomId, Heard>) {
     app.publisher.publish(steps.collect());
 }
 
-pub(super) fn announce_joined(tx: &mut Tx, conn: ConnId, name: &Username, room: &Room) {
-    let joined = UserJoined { username: name.clone(), room: room.name.clone() };
+/// Tells the others in a room that somebody is here, who hears it now; of who wants not to be seen nothing is said.
+pub(super) fn announce_joined(tx: &mut Tx, conn: ConnId, actor: &Actor, room: &Room) -> Result<()> {
+    if presence::get(tx, actor.user)?.hidden {
+        return Ok(());
+    }
+    let joined = UserJoined { username: actor.name.clone(), room: room.name.clone() };
     tx.publish(Publication::emit_except(Audience::Room(room.id), Some(conn), &joined));
+    Ok(())
 }
 
 /// A group of that name; the public room is none, and neither is a room of two people.

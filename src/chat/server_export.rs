@@ -141,34 +141,44 @@ fn said(reader: &mut Reader, room: &Room, before: i64) -> Result<(Vec<Line>, Opt
     Ok((lines, next))
 }
 
-/// Writes the content of all files that were sent into a folder, each under its id. How many there were.
-pub async fn files(app: &Arc<App>, folder: &Path) -> Result<usize> {
+/// Writes the content of all files that were sent into a folder, each under its id. How many there were, and those that
+/// are damaged or not there.
+pub async fn files(app: &Arc<App>, folder: &Path) -> Result<(usize, Vec<AttachmentId>)> {
     let (app, folder) = (app.clone(), folder.to_owned());
     let sent = app.db.read(attachments::sent).await?;
     let written = tokio::task::spawn_blocking(move || {
-        let mut count = 0;
+        let (mut count, mut lost) = (0, Vec::new());
         for (room, id) in sent {
-            match write_file(&app, &folder, room, id) {
-                // Its message was deleted meanwhile.
-                Err(Error::NotFound(_)) => {}
-                written => {
-                    written?;
-                    count += 1;
-                }
+            match write_file(&app, &folder, room, id)? {
+                true => count += 1,
+                false => lost.push(id),
             }
         }
-        Ok(count)
+        Ok((count, lost))
     });
     written.await.map_err(Error::internal)?
 }
 
-fn write_file(app: &App, folder: &Path, room: RoomId, id: AttachmentId) -> Result<()> {
+/// `false`: the stored file is damaged, or not there.
+fn write_file(app: &App, folder: &Path, room: RoomId, id: AttachmentId) -> Result<bool> {
     use std::io::Write;
 
-    let mut file = app.files.open(room, id, Part::Content)?;
-    let mut copy = std::fs::File::create_new(folder.join(id.to_string())).map_err(Error::internal)?;
-    while let Some(piece) = file.piece()? {
-        copy.write_all(&piece).map_err(Error::internal)?;
+    let path = folder.join(id.to_string());
+    let mut copy = std::fs::File::create_new(&path).map_err(Error::internal)?;
+    let Ok(mut file) = app.files.open(room, id, Part::Content) else {
+        std::fs::remove_file(path).map_err(Error::internal)?;
+        return Ok(false);
+    };
+    loop {
+        match file.piece() {
+            Ok(Some(piece)) => copy.write_all(&piece).map_err(Error::internal)?,
+            Ok(None) => break,
+            Err(_) => {
+                std::fs::remove_file(path).map_err(Error::internal)?;
+                return Ok(false);
+            }
+        }
     }
-    copy.sync_all().map_err(Error::internal)
+    copy.sync_all().map_err(Error::internal)?;
+    Ok(true)
 }

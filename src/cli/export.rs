@@ -11,6 +11,7 @@ use clap::{Arg, Command};
 use super::told;
 use crate::app::App;
 use crate::chat::server_export;
+use crate::types::AttachmentId;
 
 pub fn command() -> Command {
     Command::new("export")
@@ -26,30 +27,54 @@ pub fn command() -> Command {
 
 /// Writes everything; what was begun and does not come to its end is removed.
 pub async fn export(app: &Arc<App>, file: &str, folder: Option<&String>) -> anyhow::Result<String> {
+    if let Some(folder) = folder {
+        let made = DirBuilder::new().mode(0o700).create(folder);
+        made.with_context(|| format!("cannot make the folder {folder}; nothing was written"))?;
+    }
+    let remove_folder = || folder.map(std::fs::remove_dir_all);
+    let written = tokio::select! {
+        written = write(app, file, folder) => written,
+        _ = tokio::signal::ctrl_c() => {
+            drop((file != "-").then(|| std::fs::remove_file(file)));
+            Err(anyhow::anyhow!("interrupted"))
+        }
+    };
+    let (line, lost) = written.inspect_err(|_| drop(remove_folder()))?;
+    if !lost.is_empty() {
+        let lost: Vec<_> = lost.iter().map(ToString::to_string).collect();
+        anyhow::bail!("{line} These files are damaged, or not there: {}", lost.join(", "));
+    }
+    Ok(line)
+}
+
+/// What to say when it is done, and the files that could not be read.
+async fn write(app: &Arc<App>, file: &str, folder: Option<&String>) -> anyhow::Result<(String, Vec<AttachmentId>)> {
     if file == "-" {
         let lines = write_lines(app, std::io::stdout()).await?;
-        export_files(app, folder).await?;
+        let (_, lost) = write_files(app, folder).await?;
         // Standard output is the export.
         eprintln!("{lines} lines.");
-        return Ok(String::new());
+        return Ok((String::new(), lost));
     }
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
     let made = made.with_context(|| format!("cannot make {file}; nothing was written"))?;
     let written = async {
         let lines = write_lines(app, &made).await?;
         made.sync_all()?;
-        anyhow::Ok((lines, export_files(app, folder).await?))
+        let (files, lost) = write_files(app, folder).await?;
+        anyhow::Ok((lines, files, lost))
     };
     let written = written.await.inspect_err(|_| drop(std::fs::remove_file(file)));
-    let (lines, files) = written.context("the export did not come to its end, and was removed")?;
-    Ok(format!("Wrote {lines} lines to {file}{files}. It is not encrypted: who has it can read everything."))
+    let (lines, files, lost) = written.context("the export did not come to its end, and was removed")?;
+    let line = format!("Wrote {lines} lines to {file}{files}. It is not encrypted: who has it can read everything.");
+    Ok((line, lost))
 }
 
 async fn write_lines(app: &Arc<App>, output: impl Write) -> anyhow::Result<u64> {
     let mut output = BufWriter::new(output);
     let mut lines = server_export::everything(app).await.map_err(told)?;
     let mut count = 0;
-    while let Some(line) = lines.recv().await {
+    while let Some(line) = lines.next().await {
         serde_json::to_writer(&mut output, &line.map_err(told)?)?;
         output.write_all(b"\n")?;
         count += 1;
@@ -58,11 +83,8 @@ async fn write_lines(app: &Arc<App>, output: impl Write) -> anyhow::Result<u64> 
     Ok(count)
 }
 
-async fn export_files(app: &Arc<App>, folder: Option<&String>) -> anyhow::Result<String> {
-    let Some(folder) = folder else { return Ok(String::new()) };
-    let made = DirBuilder::new().mode(0o700).create(folder);
-    made.with_context(|| format!("cannot make the folder {folder}"))?;
-    let written = server_export::files(app, folder.as_ref()).await;
-    let count = written.inspect_err(|_| drop(std::fs::remove_dir_all(folder))).map_err(told)?;
-    Ok(format!(", and {count} files to {folder}"))
+async fn write_files(app: &Arc<App>, folder: Option<&String>) -> anyhow::Result<(String, Vec<AttachmentId>)> {
+    let Some(folder) = folder else { return Ok((String::new(), Vec::new())) };
+    let (count, lost) = server_export::files(app, folder.as_ref()).await.map_err(told)?;
+    Ok((format!(", and {count} files to {folder}"), lost))
 }

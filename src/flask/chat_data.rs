@@ -35,7 +35,7 @@ impl Key {
     pub fn of(password: &str) -> Self {
         let mut key = Zeroizing::new([0; 32]);
         pbkdf2_hmac::<Sha256>(password.as_bytes(), SALT, ROUNDS, &mut *key);
-        Self(Fernet::new(&BASE64_URL_SAFE.encode(&*key)).expect("the key has 32 bytes"))
+        Self(Fernet::new(&BASE64_URL_SAFE.encode(*key)).expect("the key has 32 bytes"))
     }
 
     pub fn open(&self, token: &str) -> Option<Vec<u8>> {

@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::Web;
 use super::answers::{Created, File, Ok200};
@@ -23,11 +24,14 @@ use crate::answer::Done;
 use crate::chat::attachments::{self as rules, Download};
 use crate::error::{Error, Result};
 use crate::images;
+use crate::limits::Place;
 use crate::store::files::{Part, StoredFile};
 use crate::types::{Attachment, AttachmentId, FileName};
 
 /// How long an upload may stand still.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How fast it must come on the whole, in bytes a second.
+const SLOWEST: u64 = 16 * 1024;
 /// What stands as it is in `filename*` (RFC 8187, section 3.2.1).
 const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
@@ -70,11 +74,13 @@ pub async fn upload(
     let uploading = rules::begin(&web.app, &actor, room, name, announced).await?;
     // In a task of its own: of an upload whose client has gone, nothing is to be left.
     let body = Arc::new(tokio::sync::Mutex::new(body.into_data_stream()));
+    let end = Instant::now() + PATIENCE + Duration::from_secs(web.app.config.max_attachment / SLOWEST);
     let received = tokio::spawn(uploading.receive(move || {
         let body = body.clone();
         async move {
-            let next = tokio::time::timeout(PATIENCE, async { body.lock().await.next().await }).await;
-            let next = next.map_err(|_| Error::invalid("body", "The file did not go on for 30 s."))?;
+            let wait = end.min(Instant::now() + PATIENCE);
+            let next = tokio::time::timeout_at(wait, async { body.lock().await.next().await }).await;
+            let next = next.map_err(|_| Error::invalid("body", "The file came too slowly."))?;
             next.transpose().map_err(|_| Error::invalid("body", "The file did not come to its end."))
         }
     }));
@@ -89,13 +95,13 @@ pub async fn content(
     ApiPath(ById { id }): ApiPath<ById<AttachmentId>>,
     headers: HeaderMap,
 ) -> Result<File> {
-    let Download { attachment, file } = rules::open(&web.app, &actor, id, Part::Content).await?;
+    let Download { attachment, file, place } = rules::open(&web.app, &actor, id, Part::Content).await?;
     let more = [
         (CONTENT_TYPE, attachment.kind.clone()),
         (CONTENT_LENGTH, attachment.size.to_string()),
         (CONTENT_DISPOSITION, disposition(&attachment)),
     ];
-    let File(file) = stream(&headers, id, Part::Content, file).await?;
+    let File(file) = stream(&headers, id, Part::Content, file, place).await?;
     Ok(File((more, file).into_response()))
 }
 
@@ -106,8 +112,8 @@ pub async fn thumbnail(
     ApiPath(ById { id }): ApiPath<ById<AttachmentId>>,
     headers: HeaderMap,
 ) -> Result<File> {
-    let Download { file, .. } = rules::open(&web.app, &actor, id, Part::Thumbnail).await?;
-    stream(&headers, id, Part::Thumbnail, file).await
+    let Download { file, place, .. } = rules::open(&web.app, &actor, id, Part::Thumbnail).await?;
+    stream(&headers, id, Part::Thumbnail, file, place).await
 }
 
 /// `DELETE /api/attachments/ID`: of one's own that has not been sent.
@@ -121,7 +127,7 @@ pub async fn cancel(
 }
 
 /// The file, piece by piece; one that turns out to be damaged is cut off in transfer.
-async fn stream(asked: &HeaderMap, id: AttachmentId, part: Part, file: StoredFile) -> Result<File> {
+async fn stream(asked: &HeaderMap, id: AttachmentId, part: Part, file: StoredFile, place: Place) -> Result<File> {
     let tag = format!("\"{id}-{}\"", part as u8);
     // Whoever asks again is asked again whether they may.
     let known = [(ETAG, tag.as_str()), (CACHE_CONTROL, "private, no-cache"), SAME_ORIGIN, NOTHING_RUNS];
@@ -131,9 +137,10 @@ async fn stream(asked: &HeaderMap, id: AttachmentId, part: Part, file: StoredFil
     let (first, file) = rules::piece(file).await?.ok_or_else(|| Error::internal(anyhow::anyhow!("an empty file")))?;
     let first = Bytes::copy_from_slice(&first);
     let kind = (part == Part::Thumbnail).then(|| [(CONTENT_TYPE, images::kind_of(&first))]);
-    let rest = unfold(Some(file), |file| async {
-        match rules::piece(file?).await {
-            Ok(next) => next.map(|(piece, file)| (Ok(Bytes::copy_from_slice(&piece)), Some(file))),
+    let rest = unfold(Some((file, place)), |open| async {
+        let (file, place) = open?;
+        match rules::piece(file).await {
+            Ok(next) => next.map(|(piece, file)| (Ok(Bytes::copy_from_slice(&piece)), Some((file, place)))),
             Err(error) => Some((Err(error), None)),
         }
     })

@@ -19,7 +19,7 @@ pub async fn own(State(web): State<Web>, SignedIn(actor): SignedIn) -> Result<Js
 }
 
 async fn next(mut lines: Lines) -> Option<(Result<Bytes>, Lines)> {
-    let line = lines.recv().await?;
+    let line = lines.next().await?;
     let encoded = line.and_then(|line| {
         let mut json = serde_json::to_vec(&line).map_err(Error::internal)?;
         json.push(b'\n');

@@ -31,6 +31,17 @@ pub async fn guard(State(web): State<Web>, request: Request, next: Next) -> Resp
     }
 }
 
+/// In a form, a file would not be what it is.
+pub async fn no_forms(request: Request, next: Next) -> Response {
+    let kinds = ["application/x-www-form-urlencoded", "multipart/form-data"];
+    match kinds.iter().any(|kind| is_of_type(request.headers(), kind)) {
+        true => {
+            Error::invalid("body", "Send the file itself, with Content-Type: application/octet-stream.").into_response()
+        }
+        false => next.run(request).await,
+    }
+}
+
 async fn admit(app: &App, mut request: Request) -> Result<Request> {
     let visitor = Visitor::of(&app.config, &request);
     if sessions::is_banned_network(app, Network::of(visitor.address)) {

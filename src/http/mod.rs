@@ -21,7 +21,7 @@ use std::sync::Arc;
 use aide::axum::ApiRouter;
 use aide::axum::routing::{ApiMethodRouter, delete_with, get_with, post_with};
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, options};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
@@ -52,7 +52,7 @@ pub fn router(app: Arc<App>, socket: Router, asyncapi: serde_json::Value) -> Rou
     let web = Web { app, templates };
     let mut document = openapi::document();
     let described = ops().merge(guarded(api(), &web)).finish_api(&mut document);
-    let files = guarded(files(), &web).finish_api(&mut document);
+    let files = guarded(files(), &web).layer(from_fn(guard::no_forms)).finish_api(&mut document);
     let pages = Router::new()
         .route("/", readable(get(pages::index)).into())
         .route("/account", readable(get(pages::account)).into())

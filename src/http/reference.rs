@@ -17,6 +17,8 @@ use super::{Web, refusals, statics};
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+const KEPT: &str = "max-age=300";
+
 /// Made once: it is the same for everybody.
 pub struct Reference {
     openapi: Bytes,
@@ -60,10 +62,10 @@ fn code(text: String) -> minijinja::Value {
 }
 
 fn show(page: Bytes) -> Response {
-    let headers = [(CONTENT_SECURITY_POLICY, POLICY), (CACHE_CONTROL, "no-cache")];
+    let headers = [(CONTENT_SECURITY_POLICY, POLICY), (CACHE_CONTROL, KEPT)];
     (headers, Html(page)).into_response()
 }
 
 fn json(document: Bytes) -> Response {
-    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-cache")], document).into_response()
+    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, KEPT)], document).into_response()
 }

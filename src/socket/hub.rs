@@ -64,7 +64,7 @@ impl SocketHub {
     }
 
     /// Lets a connection speak for a person, unless they have as many as one may have: then it is sent away.
-    fn identify(&self, conn: ConnId, ear: Ear) {
+    fn identify(&self, conn: ConnId, ear: Box<Ear>) {
         let mut registry = self.registry();
         let limit = if ear.identity.is_guest() { usize::MAX } else { self.per_account };
         if registry.count_of(&ear.identity) < limit || registry.speaks_for(conn, &ear.identity) {
@@ -191,9 +191,13 @@ impl SocketHub {
                 registry.everyone().values().filter(|listener| listener.is_introduced()).cloned().collect()
             }
             Audience::Room(room) => registry.in_room(*room).values().cloned().collect(),
-            Audience::Watching(room) => {
+            Audience::Watching { room, except } => {
                 let there = registry.in_room(*room);
-                there.values().filter(|listener| listener.is_watching(*room)).cloned().collect()
+                let hears = |listener: &&Arc<Listener>| {
+                    listener.is_watching(*room)
+                        && listener.identity().is_none_or(|identity| !except.contains(&identity))
+                };
+                there.values().filter(hears).cloned().collect()
             }
             Audience::Person(identity) => registry.of_person(identity),
             Audience::Session(session) => registry.of_session(*session),

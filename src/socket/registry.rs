@@ -93,10 +93,10 @@ impl Listener {
         arrived
     }
 
-    fn hear_as(&self, ear: Option<Ear>) {
+    fn hear_as(&self, ear: Option<Box<Ear>>) {
         let mut own = self.ear.lock().expect("ear lock");
         self.hides.store(ear.as_ref().is_some_and(|ear| !ear.hidden.is_empty()), Ordering::Relaxed);
-        *own = ear.map(Box::new);
+        *own = ear;
     }
 
     fn hide(&self, author: &Identity, hidden: bool) {
@@ -135,7 +135,10 @@ impl Listener {
         let presence = if self.away.load(Ordering::Relaxed) { Presence::Away } else { Presence::Online };
         let ear = self.ear.lock().expect("ear lock");
         let ear = ear.as_ref()?;
-        Some((ear.user, Here { identity: ear.identity.clone(), presence, invisible: ear.invisible }))
+        Some((
+            ear.user,
+            Here { name: ear.name.clone(), identity: ear.identity.clone(), presence, invisible: ear.invisible },
+        ))
     }
 
     pub fn is_introduced(&self) -> bool {
@@ -146,7 +149,7 @@ impl Listener {
         self.ear.lock().expect("ear lock").as_ref().map(|ear| ear.user)
     }
 
-    fn identity(&self) -> Option<Identity> {
+    pub fn identity(&self) -> Option<Identity> {
         self.ear.lock().expect("ear lock").as_ref().map(|ear| ear.identity.clone())
     }
 
@@ -273,7 +276,7 @@ impl Registry {
     }
 
     /// From here on the connection hears as this person, or as nobody.
-    pub fn identify(&mut self, conn: ConnId, ear: Option<Ear>) {
+    pub fn identify(&mut self, conn: ConnId, ear: Option<Box<Ear>>) {
         let Some(listener) = self.everyone.get(&conn).cloned() else { return };
         if let Some(identity) = listener.identity() {
             forget(&mut self.people, &identity, conn);
@@ -310,6 +313,7 @@ impl Registry {
         for (user, one) in self.everyone.values().filter_map(|listener| listener.here()) {
             let known = here.entry(user).or_insert_with(|| one.clone());
             known.presence = known.presence.max(one.presence);
+            known.invisible |= one.invisible;
         }
         here
     }

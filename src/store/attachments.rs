@@ -1,6 +1,8 @@
 //! Uploaded files, at rest: whose they are and where they belong. Their content is in `files`.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use serde::{Deserialize, Serialize};
 
 use super::schema::{attachments, discarded_files};
@@ -28,6 +30,9 @@ pub struct Stored {
     pub upload: Upload,
 }
 
+/// What a file counts with at least: that much it takes on a disk.
+const LEAST: u64 = 4096;
+
 /// Notes an upload that begins. It counts with `bytes` until it is known how many there are.
 pub fn insert(
     tx: &mut Tx,
@@ -44,20 +49,20 @@ pub fn insert(
             attachments::id.eq(id.as_bytes()),
             attachments::room_id.eq(room.get()),
             attachments::owner.eq(owner),
-            attachments::bytes.eq(number(bytes)?),
+            attachments::bytes.eq(number(bytes.max(LEAST))?),
             attachments::attachment.eq(sealed),
         ))
         .execute(tx.reader.connection)?;
     Ok(())
 }
 
-/// All of it has come. Whether it was still wanted.
-pub fn complete(tx: &mut Tx, id: AttachmentId, file: &Attachment) -> Result<bool> {
+/// All of it has come, and takes so many bytes with its thumbnail. Whether it was still wanted.
+pub fn complete(tx: &mut Tx, id: AttachmentId, file: &Attachment, bytes: u64) -> Result<bool> {
     let Some(stored) = get(tx, id)? else { return Ok(false) };
     let upload = Upload { file: Some(file.clone()), ..stored.upload };
     let sealed = tx.seal_json(place(stored.room, id.as_bytes()), &upload)?;
     diesel::update(attachments::table.find(id.as_bytes()))
-        .set((attachments::attachment.eq(sealed), attachments::bytes.eq(number(file.size)?)))
+        .set((attachments::attachment.eq(sealed), attachments::bytes.eq(number(bytes.max(LEAST))?)))
         .execute(tx.reader.connection)?;
     Ok(true)
 }
@@ -90,20 +95,20 @@ pub fn unsent(reader: &mut Reader) -> Result<Vec<Stored>> {
 
 /// Those that hang on a message, with their rooms.
 pub fn sent(reader: &mut Reader) -> Result<Vec<(RoomId, AttachmentId)>> {
-    let rows: Vec<(i64, Vec<u8>)> = attachments::table
+    let rows: Vec<Row> = attachments::table
         .filter(attachments::seq.is_not_null())
-        .select((attachments::room_id, attachments::id))
+        .select((attachments::id, attachments::room_id, attachments::seq, attachments::attachment))
         .load(reader.connection)?;
-    rows.into_iter().map(|(room, id)| Ok((RoomId::from_stored(room), stored_id(&id)?))).collect()
+    rows.into_iter().map(|row| open(reader, row).map(|stored| (stored.room, stored.id))).collect()
 }
 
 /// Bytes that somebody's uploads have in all. Guests count together: a name is changed in no time.
 pub fn bytes_of(reader: &mut Reader, whose: &Identity) -> Result<u64> {
     let owner = owner(reader, whose)?;
     // Adding up BIGINTs gives a NUMERIC on PostgreSQL.
-    let rows: Vec<i64> =
-        attachments::table.filter(attachments::owner.eq(owner)).select(attachments::bytes).load(reader.connection)?;
-    Ok(rows.into_iter().map(i64::unsigned_abs).sum())
+    let sum = sql::<BigInt>("CAST(COALESCE(SUM(bytes), 0) AS BIGINT)");
+    let bytes: i64 = attachments::table.filter(attachments::owner.eq(owner)).select(sum).first(reader.connection)?;
+    Ok(bytes.unsigned_abs())
 }
 
 /// Removes an upload, if it is still there.

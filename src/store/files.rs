@@ -77,8 +77,22 @@ impl Files {
         Ok(StoredFile { vault: self.vault.clone(), rows, file: BufReader::new(file), is_over: false })
     }
 
+    /// Removes uploads, and makes sure that they stay away. Those that are gone; why others are not is in the log.
+    pub fn remove_all(&self, ids: Vec<AttachmentId>) -> Result<Vec<AttachmentId>> {
+        // Where the folder is not mounted, nothing is gone.
+        let folder = File::open(&self.folder).map_err(Error::internal)?;
+        let is_gone = |id: &AttachmentId| {
+            self.remove(*id)
+                .inspect_err(|_| tracing::error!("the file {id} cannot be removed from {}", self.folder.display()))
+                .is_ok()
+        };
+        let gone = ids.into_iter().filter(is_gone).collect();
+        folder.sync_all().map_err(Error::internal)?;
+        Ok(gone)
+    }
+
     /// Removes all of an upload, finished or not; what is not there need not be.
-    pub fn remove(&self, id: AttachmentId) -> Result<()> {
+    fn remove(&self, id: AttachmentId) -> Result<()> {
         for part in Part::ALL {
             for path in [self.path(id, part), self.unfinished(id, part)] {
                 match fs::remove_file(path) {

@@ -275,7 +275,9 @@ async fn another_sites_page_uploads_nothing() {
     let path = "/api/rooms/public/attachments?name=a";
     for (kind, origin, status) in [
         ("text/plain", None, " 403 "),
-        ("multipart/form-data; boundary=x", None, " 403 "),
+        // In a form the file would not be what it is.
+        ("multipart/form-data; boundary=x", None, " 400 "),
+        ("application/x-www-form-urlencoded", None, " 400 "),
         ("application/octet-stream", Some("http://evil.example"), " 403 "),
         ("application/octet-stream", None, " 201 "),
     ] {

@@ -31,8 +31,13 @@ async fn sees(client: &mut Client, room: &str, expected: &str) {
 }
 
 /// Waits until `client` is told that.
-async fn told(client: &mut Client, expected: &str) {
-    while line(&client.skip_to("presence_changed").await) != expected {}
+async fn told(client: &mut Client, expected: &str) -> Value {
+    loop {
+        let event = client.skip_to("presence_changed").await;
+        if line(&event) == expected {
+            return event;
+        }
+    }
 }
 
 #[tokio::test]
@@ -46,7 +51,7 @@ async fn a_small_group_sees_who_comes_is_away_and_goes() {
     sees(&mut ann, "g", "bob online").await;
 
     ok(&mut bob, "set_presence", json!({ "away": true })).await;
-    let event = ann.skip_to("presence_changed").await;
+    let event = told(&mut ann, "bob away").await;
     insta::assert_json_snapshot!("presence_changed", event);
     let mut phone = enter(&server, &bob_token, "bob").await;
     told(&mut ann, "bob online").await;
@@ -70,16 +75,22 @@ async fn who_hides_is_offline_to_others_until_they_say_otherwise() {
     let room = room.as_str().unwrap();
     sees(&mut ann, room, "bob online").await;
     assert_eq!(ok(&mut bob, "set_presence", json!({ "hidden": true })).await["hidden"], true);
-    told(&mut ann, "bob offline").await;
-    assert_eq!(people(&mut ann, room).await, ["ann online", "bob offline"]);
+    // As if they had gone then.
+    let gone = told(&mut ann, "bob offline*").await;
+    assert_eq!(people(&mut ann, room).await, ["ann online", "bob offline*"]);
     assert_eq!(people(&mut ann, "public").await, ["ann online"]);
 
-    // It holds over a restart, and says nothing of when bob was here.
+    // It holds over a restart, and says nothing of when bob comes and goes.
     drop((ann, bob));
     let server = server.restart();
     let mut ann = enter(&server, &ann_token, "ann").await;
     let mut bob = enter(&server, &bob_token, "bob").await;
-    assert_eq!(people(&mut ann, room).await, ["ann online", "bob offline"]);
+    assert_eq!(people(&mut ann, room).await, ["ann online", "bob offline*"]);
+    let ack = ok(&mut ann, "get_presence", json!({ "room": room })).await;
+    assert_eq!(ack["people"][1]["last_seen"], gone["last_seen"]);
+    while let Some((event, payload)) = ann.heard() {
+        assert!(event != "user_joined" || payload["username"] != "bob", "{payload}");
+    }
     ok(&mut bob, "set_presence", json!({ "hidden": false })).await;
     told(&mut ann, "bob online").await;
 }
@@ -100,8 +111,20 @@ async fn strangers_and_the_blocked_see_nothing() {
     assert_eq!(public, ["ann online", "bob online"]);
 
     ok(&mut ann, "block_user", json!({ "username": "bob" })).await;
-    assert_eq!(people(&mut bob, "g").await, ["bob online", "ann offline"]);
+    assert_eq!(people(&mut bob, "g").await, ["bob online", "ann offline*"]);
     assert!(!people(&mut bob, "public").await.contains(&"ann online".to_owned()));
+    // Nor is it told to bob that ann is away, before it is told that eve is.
+    ok(&mut ann, "set_presence", json!({ "away": true })).await;
+    sees(&mut ann, "g", "ann away").await;
+    ok(&mut eve, "join_group", json!({ "group_name": "g", "password": "pw" })).await;
+    ok(&mut eve, "set_presence", json!({ "away": true })).await;
+    loop {
+        let event = line(&bob.skip_to("presence_changed").await);
+        assert_ne!(event, "ann away");
+        if event == "eve away" {
+            break;
+        }
+    }
 }
 
 #[tokio::test]

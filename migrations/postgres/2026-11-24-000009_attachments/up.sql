@@ -9,7 +9,7 @@ CREATE TABLE attachments (
     FOREIGN KEY (room_id, seq) REFERENCES messages (room_id, seq) ON DELETE CASCADE
 );
 CREATE INDEX attachments_room_id_seq ON attachments (room_id, seq);
-CREATE INDEX attachments_owner ON attachments (owner);
+CREATE INDEX attachments_owner ON attachments (owner, bytes);
 
 -- Files whose attachment is gone, and which are to be removed.
 CREATE TABLE discarded_files (
