@@ -1,6 +1,7 @@
 //! The command line.
 
 mod export;
+mod export_flask;
 mod import_flask;
 
 use std::collections::HashMap;
@@ -38,6 +39,7 @@ pub fn run() -> ExitCode {
         "config" => show(&config),
         "user" | "audit" | "export" => operate(config, name, options),
         "import-flask" => import_flask::run(config, options),
+        "export-flask" => export_flask::run(config, options),
         _ => serve(config),
     }
 }
@@ -64,6 +66,7 @@ fn command() -> Command {
         .subcommand(user_command())
         .subcommand(export::command())
         .subcommand(import_flask::command())
+        .subcommand(export_flask::command())
         .subcommand(
             Command::new("audit")
                 .about("The log of who did what to whom")

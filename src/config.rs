@@ -61,6 +61,17 @@ pub const SETTINGS: &[Setting] = &[
     setting("PERMANENT_SESSION_LIFETIME", "2678400", "Seconds after which one must log in again"),
     setting("SESSION_IDLE_TIMEOUT", "604800", "Seconds without a visit after which one must log in again"),
     setting("SESSION_COOKIE_SECURE", "", "true: cookies over HTTPS alone (default: where the page came over HTTPS)"),
+    setting(
+        "FLASK_SESSION_USER",
+        "",
+        "Key of a Flask session that has the name of an account, such as username: its cookie signs in once",
+    ),
+    setting("SESSION_COOKIE_NAME", "session", "Cookie of those Flask sessions"),
+    setting(
+        "FLASK_REMEMBER_COOKIE",
+        "",
+        "Flask-Login's cookie, such as remember_token, where its ids are names of accounts",
+    ),
     setting("TRUSTED_PROXIES", "", "Proxies whose X-Forwarded-For is believed, such as 127.0.0.1, 10.0.0.0/8"),
     setting("RATELIMIT_ENABLED", "true", "Limits of how often one may do what; false for load tests"),
     setting("RATELIMIT_MESSAGES", "5/s burst 20", "Messages of one person"),
@@ -186,6 +197,11 @@ pub struct Config {
     pub guests: bool,
     pub registration: Registration,
     pub admins_need_second_factor: bool,
+    /// Empty: Flask's sessions count for nothing.
+    pub flask_session_user: String,
+    pub flask_session_cookie: String,
+    /// Empty: Flask-Login's cookies count for nothing.
+    pub flask_remember_cookie: String,
     pub session_life: SessionLife,
     /// `None`: as the page came.
     pub secure_cookies: Option<bool>,
@@ -341,6 +357,9 @@ impl Values {
                 &[("open", Registration::Open), ("invite", Registration::Invite), ("closed", Registration::Closed)],
             )?,
             admins_need_second_factor: self.switch("ADMIN_REQUIRE_2FA")?,
+            flask_session_user: self.get("FLASK_SESSION_USER").to_owned(),
+            flask_session_cookie: self.get("SESSION_COOKIE_NAME").to_owned(),
+            flask_remember_cookie: self.get("FLASK_REMEMBER_COOKIE").to_owned(),
             session_life: SessionLife {
                 total: self.life("PERMANENT_SESSION_LIFETIME")?,
                 idle: self.life("SESSION_IDLE_TIMEOUT")?,
@@ -418,10 +437,14 @@ impl Values {
         const HELP: &str = "make one with: python3 -c 'import secrets; print(secrets.token_hex(32))'";
 
         let value = self.get("SECRET_KEY");
-        if production && value.is_empty() {
-            return Err(self.error("SECRET_KEY", format!("FLASK_ENV=production needs one; {HELP}")));
+        // Who knows it could make a cookie for anybody.
+        let by_cookie =
+            ["FLASK_SESSION_USER", "FLASK_REMEMBER_COOKIE"].into_iter().find(|name| !self.get(name).is_empty());
+        let needed_by = if production { Some("FLASK_ENV=production") } else { by_cookie };
+        if let Some(name) = needed_by.filter(|_| value.is_empty()) {
+            return Err(self.error("SECRET_KEY", format!("{name} needs one; {HELP}")));
         }
-        if production && (WELL_KNOWN.contains(&value.to_lowercase().as_str()) || value.len() < 16) {
+        if needed_by.is_some() && (WELL_KNOWN.contains(&value.to_lowercase().as_str()) || value.len() < 16) {
             return Err(self.error("SECRET_KEY", format!("this one is well known or too short to be a secret; {HELP}")));
         }
         Ok(Zeroizing::new(value.as_bytes().to_vec()))

@@ -93,9 +93,14 @@ fn forwarded_for(config: &Config, headers: &HeaderMap) -> Option<IpAddr> {
 }
 
 fn cookie(headers: &HeaderMap, name: &str) -> Option<Token> {
+    cookie_text(headers, name).and_then(token)
+}
+
+/// A cookie as it came.
+pub fn cookie_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let lines = headers.get_all(COOKIE).iter();
     let mut pairs = lines.flat_map(|line| text(Some(line)).split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(key, _)| *key == name).and_then(|(_, value)| token(value))
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
 fn token(text: &str) -> Option<Token> {

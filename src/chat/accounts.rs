@@ -178,6 +178,26 @@ pub async fn login(app: &App, visitor: &Visitor, conn: Option<ConnId>, given: Cr
     Ok(SignedIn { actor, role, token })
 }
 
+/// Signs in whom somebody else has vouched for: the deployment that was here before. Not who has a second factor, which
+/// nobody has shown.
+pub async fn sign_in_known(app: &App, visitor: &Visitor, name: &Username) -> Result<Option<SignedIn>> {
+    let facts = Facts::of(app);
+    let (key, token) = (NameKey::of(name), Token::random());
+    let hashes = Hashes::of(app, &token, visitor);
+    let visitor = visitor.clone();
+    let signed_in = app.db.write(Lane::People, move |tx| {
+        let Some((user, account)) = accounts::find(tx, &key)?.filter(|(_, account)| !account.has_second_factor())
+        else {
+            return Ok(None);
+        };
+        let session = sessions::open(tx, hashes, user, &visitor, facts.at)?;
+        let actor = self::signed_in(user, account.name, session, None, visitor.address);
+        refuse_barred(facts, tx, &actor)?;
+        Ok(Some(SignedIn { actor, role: account.role, token }))
+    });
+    signed_in.await
+}
+
 /// The password may have been changed while an older one was being checked.
 pub(super) fn refuse_stale(account: &Account, verified: &Account) -> Result<()> {
     match account.password_hash == verified.password_hash {

@@ -286,7 +286,7 @@ fn remove_namesakes(tx: &mut Tx, room: RoomId, actor: &Actor, hub: &dyn Fanout) 
     Ok(())
 }
 
-pub(super) fn group_id(name: &RoomName) -> String {
+pub fn group_id(name: &RoomName) -> String {
     Sha256::digest(name.as_str())[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

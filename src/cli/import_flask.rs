@@ -99,7 +99,7 @@ fn report(plan: &Plan) -> String {
     )
 }
 
-fn zone(arguments: &ArgMatches) -> anyhow::Result<Tz> {
+pub(super) fn zone(arguments: &ArgMatches) -> anyhow::Result<Tz> {
     let Some(name) = arguments.get_one::<String>("timezone") else {
         let here = std::fs::read_to_string("/etc/timezone").unwrap_or_default();
         let hint = if here.trim().is_empty() { String::new() } else { format!(" This machine's is {}.", here.trim()) };
@@ -108,7 +108,7 @@ fn zone(arguments: &ArgMatches) -> anyhow::Result<Tz> {
     name.parse().map_err(|_| anyhow::anyhow!("there is no time zone {name}; they are called like Europe/Berlin or UTC"))
 }
 
-fn password(arguments: &ArgMatches) -> anyhow::Result<Zeroizing<String>> {
+pub(super) fn password(arguments: &ArgMatches) -> anyhow::Result<Zeroizing<String>> {
     if let Some(file) = arguments.get_one::<String>("password-file") {
         let text = Zeroizing::new(std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?);
         return Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()));

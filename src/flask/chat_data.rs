@@ -42,6 +42,10 @@ impl Key {
         self.0.decrypt(token.trim()).ok()
     }
 
+    pub fn seal(&self, content: &[u8]) -> String {
+        self.0.encrypt(content)
+    }
+
     fn open_text(&self, token: &str) -> Option<String> {
         String::from_utf8(self.open(token)?).ok()
     }

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::chat_data::{ChatData, Group, Person, Said};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::store::{Lane, Tx, client_ids, messages, people, rooms, state};
+use crate::store::{Lane, Reader, Tx, client_ids, messages, people, rooms, state};
 use crate::types::{
     ClientId, Identity, MessageText, NameKey, Password, PublicKey, Room, RoomId, RoomName, RoomRole, Sent, Timestamp,
     Token, User, UserId, Username,
@@ -26,6 +26,12 @@ const IMPORTED: &str = "flask_import";
 #[derive(Default, Serialize, Deserialize)]
 struct Imported {
     groups: BTreeMap<String, i64>,
+}
+
+/// What the imported groups are called in the original.
+pub fn imported(reader: &mut Reader) -> Result<HashMap<RoomId, String>> {
+    let imported: Imported = state::get(reader, IMPORTED)?.unwrap_or_default();
+    Ok(imported.groups.into_iter().map(|(name, id)| (RoomId::from_stored(id), name)).collect())
 }
 
 /// What is to be stored.

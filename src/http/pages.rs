@@ -3,15 +3,18 @@
 use axum::extract::{Request, State};
 use axum::response::{AppendHeaders, Html, IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, SET_COOKIE, USER_AGENT};
-use http::{HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use minijinja::HtmlEscape;
 
 use super::accounts::cookie;
 use super::guard::csrf_token;
 use super::{Web, refusals};
-use crate::chat::resume;
+use crate::app::App;
+use crate::chat::{accounts, resume};
+use crate::flask::cookies;
 use crate::flask::templates::{Rendered, RequestFacts, describe, folder};
-use crate::visitor::{BROWSER_COOKIE, Visitor};
+use crate::types::Username;
+use crate::visitor::{BROWSER_COOKIE, SESSION_COOKIE, Visitor, cookie_text};
 
 /// For a page that knows nothing of policies: it goes on loading what it loads, from wherever, and runs its inline scripts.
 const FOREIGN_PAGE: &str = "default-src 'self' http: https: ws: wss: data: blob: 'unsafe-inline' 'unsafe-eval'; object-src 'none'; base-uri 'self'; frame-ancestors 'self'";
@@ -21,8 +24,46 @@ pub async fn index(State(web): State<Web>, request: Request) -> Response {
     let visitor = Visitor::of(&web.app.config, &request);
     let stamp = resume::page_loads(&web.app, &visitor);
     let life = resume::PATIENCE.as_secs();
-    let known = [(SET_COOKIE, cookie(&web.app.config, &visitor, BROWSER_COOKIE, &stamp, life))];
-    (AppendHeaders(known), render(&web, "index.html", &request)).into_response()
+    let mut cookies = vec![(SET_COOKIE, cookie(&web.app.config, &visitor, BROWSER_COOKIE, &stamp, life))];
+    cookies.extend(take_over(&web.app, &visitor, request.headers()).await.into_iter().map(|one| (SET_COOKIE, one)));
+    (AppendHeaders(cookies), render(&web, "index.html", &request)).into_response()
+}
+
+/// Ours in the place of a cookie of the Flask deployment, which says who this is; it signs in this once.
+async fn take_over(app: &App, visitor: &Visitor, headers: &HeaderMap) -> Vec<String> {
+    let config = &app.config;
+    if visitor.token.is_some() || config.secret_key.is_empty() {
+        return Vec::new();
+    }
+    let Some(name) = flask_user(app, headers) else { return Vec::new() };
+    match accounts::sign_in_known(app, visitor, &name).await {
+        Ok(Some(signed_in)) => {
+            let life = config.session_life.total.as_secs();
+            let gone = [&config.flask_session_cookie, &config.flask_remember_cookie]
+                .into_iter()
+                .filter(|name| !name.is_empty());
+            let own = cookie(config, visitor, SESSION_COOKIE, signed_in.token.as_str(), life);
+            gone.map(|name| cookie(config, visitor, name, "", 0)).chain([own]).collect()
+        }
+        Ok(None) => Vec::new(),
+        Err(error) => {
+            error.to_wire(Some("flask session"));
+            Vec::new()
+        }
+    }
+}
+
+fn flask_user(app: &App, headers: &HeaderMap) -> Option<Username> {
+    let (config, now) = (&app.config, app.now().micros() / 1_000_000);
+    let shown = |name: &str| (!name.is_empty()).then(|| cookie_text(headers, name)).flatten();
+    let by_session = || {
+        let cookie = shown(&config.flask_session_cookie).filter(|_| !config.flask_session_user.is_empty())?;
+        let max_age = config.session_life.total.as_secs() as i64;
+        let session = cookies::session(&config.secret_key, cookie, max_age, now)?;
+        session.get(&config.flask_session_user)?.as_str().map(str::to_owned)
+    };
+    let by_token = || cookies::remembered(&config.secret_key, shown(&config.flask_remember_cookie)?).map(str::to_owned);
+    by_session().or_else(by_token).and_then(|name| Username::try_from(name).ok())
 }
 
 /// `GET /account`: where one makes an account and signs in, also beside a foreign page.

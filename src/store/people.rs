@@ -69,6 +69,18 @@ pub fn name(reader: &mut Reader, user: UserId) -> Result<Option<Username>> {
     profile.map(|sealed| Ok(reader.open_json::<Profile>(place(Column::UserProfile, id), sealed)?.name)).transpose()
 }
 
+/// All who have ever been here.
+pub fn all(reader: &mut Reader) -> Result<Vec<UserId>> {
+    let ids: Vec<Vec<u8>> = dsl::users.select(dsl::id).load(reader.connection)?;
+    ids.iter().map(|id| stored_user(id)).collect()
+}
+
+pub fn public_key(reader: &mut Reader, user: UserId) -> Result<Option<PublicKey>> {
+    let id = user.as_bytes();
+    let profile: String = dsl::users.find(id).select(dsl::profile).first(reader.connection)?;
+    Ok(reader.open_json::<Profile>(place(Column::UserProfile, id), profile)?.public_key)
+}
+
 /// Whether somebody has ever been here under exactly this name.
 pub fn was_here(reader: &mut Reader, name: &Username) -> Result<bool> {
     let name_blind = reader.blind("users.name", name.as_str())?;

@@ -3,15 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::accounts::{enter, own, register};
-use crate::client::Client;
+use crate::client::{Client, ok};
 use crate::http::{call, send_bytes};
 use crate::server::{Server, files};
-
-async fn ok(client: &mut Client, event: &str, payload: Value) -> Value {
-    let ack = client.call(event, payload).await;
-    assert_eq!(ack["ok"], true, "{event}: {ack}");
-    ack
-}
 
 /// Status, head and body of an answer.
 struct Got {

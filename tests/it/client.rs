@@ -245,3 +245,10 @@ impl Client {
         }
     }
 }
+
+/// Emits, and waits for the ack, which must be a good one.
+pub async fn ok(client: &mut Client, event: &str, payload: Value) -> Value {
+    let ack = client.call(event, payload).await;
+    assert_eq!(ack["ok"], true, "{event}: {ack}");
+    ack
+}

@@ -1,16 +1,10 @@
 //! Direct messages: rooms of two people.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::accounts::{enter, own, register};
-use crate::client::Client;
+use crate::client::{Client, ok};
 use crate::server::Server;
-
-async fn ok(client: &mut Client, event: &str, payload: Value) -> Value {
-    let ack = client.call(event, payload).await;
-    assert_eq!(ack["ok"], true, "{event}: {ack}");
-    ack
-}
 
 #[tokio::test]
 async fn two_people_talk_and_nobody_else_hears_or_finds_it() {

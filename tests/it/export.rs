@@ -3,15 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::accounts::{PASSWORD, enter, own, register};
-use crate::client::Client;
+use crate::client::{Client, ok};
 use crate::http::send_bytes;
 use crate::server::Server;
-
-async fn ok(client: &mut Client, event: &str, payload: Value) -> Value {
-    let ack = client.call(event, payload).await;
-    assert_eq!(ack["ok"], true, "{event}: {ack}");
-    ack
-}
 
 #[tokio::test]
 async fn the_operator_takes_everything_along_while_the_server_runs() {

@@ -1,4 +1,4 @@
-//! Moving in: the original's own files, as it wrote them, come into the database.
+//! Moving in: the original's own files, as it wrote them, come into the database. And out again.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -158,4 +158,29 @@ fn what_is_missing_on_the_command_line_is_asked_for() {
         assert_eq!(ended.code, 2, "{}", ended.stderr);
         assert!(ended.stderr.contains(words), "{}", ended.stderr);
     }
+}
+
+#[tokio::test]
+async fn the_way_back_is_a_file_that_comes_in_again() {
+    let server = Server::start();
+    assert_eq!(import(&server, &vector("chat_data"), &[]).code, 0);
+    let mut ann = Client::join(&server, "ann").await;
+    ann.call("send_public_message", json!({ "message": "said here" })).await;
+    ann.call("create_group", json!({ "group_name": "new", "password": "pw" })).await;
+    let export = ["export-flask", "back.db", "--timezone", "Europe/Berlin", "--password-file", "password"];
+    let ended = server.command(&export, "");
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(ended.stdout.starts_with("Wrote 6 users and 24 messages to back.db."), "{}", ended.stdout);
+    let back = server.folder.path().join("back.db");
+    // Nothing is overwritten.
+    assert_eq!(server.command(&export, "").code, 1);
+
+    let other = Server::start();
+    let ended = import(&other, &back, &[]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(ended.stdout.contains("Stored 6 users, 7 groups and 24 messages"), "{}", ended.stdout);
+    let mut bob = Client::join(&other, "bob").await;
+    let (here, there) = (history(&mut ann, "public").await, history(&mut bob, "public").await);
+    let words = |messages: &[Value]| messages.iter().map(found).collect::<Vec<_>>();
+    assert_eq!(words(&there), words(&here));
 }

@@ -3,15 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::accounts::{enter, register};
-use crate::client::Client;
+use crate::client::{Client, ok};
 use crate::http::call;
 use crate::server::Server;
-
-async fn ok(client: &mut Client, event: &str, payload: Value) -> Value {
-    let ack = client.call(event, payload).await;
-    assert_eq!(ack["ok"], true, "{event}: {ack}");
-    ack
-}
 
 async fn say(client: &mut Client, text: &str) -> Value {
     ok(client, "send_public_message", json!({ "message": text })).await

@@ -3,14 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::accounts::{enter, own, register};
-use crate::client::Client;
+use crate::client::{Client, ok};
 use crate::server::Server;
-
-async fn ok(client: &mut Client, event: &str, payload: Value) -> Value {
-    let ack = client.call(event, payload).await;
-    assert_eq!(ack["ok"], true, "{event}: {ack}");
-    ack
-}
 
 async fn code(client: &mut Client, event: &str, payload: Value) -> String {
     client.call(event, payload).await["error"]["code"].as_str().unwrap_or("ok").to_owned()

@@ -10,6 +10,7 @@ mod client;
 mod described;
 mod direct;
 mod export;
+mod flask_cookies;
 mod flask_import;
 mod history;
 mod hostile;

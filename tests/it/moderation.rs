@@ -4,7 +4,7 @@ use insta::assert_json_snapshot;
 use serde_json::{Value, json};
 
 use crate::accounts::{PASSWORD, enter, own, register};
-use crate::client::Client;
+use crate::client::{Client, ok};
 use crate::http::call;
 use crate::server::Server;
 
@@ -14,12 +14,6 @@ async fn owner_and_guest(server: &Server) -> (Client, Client) {
     let owner = enter(server, &token, "owner").await;
     let bob = Client::join(server, "bob").await;
     (owner, bob)
-}
-
-async fn ok(client: &mut Client, event: &str, payload: Value) -> Value {
-    let ack = client.call(event, payload).await;
-    assert_eq!(ack["ok"], true, "{event}: {ack}");
-    ack
 }
 
 async fn refused(client: &mut Client, event: &str, payload: Value, code: &str) {

@@ -1,16 +1,10 @@
 //! A room as a namespace: who connects there is in the room, and both ways in are one room.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::accounts::{enter, own, register};
-use crate::client::Client;
+use crate::client::{Client, ok};
 use crate::server::Server;
-
-async fn ok(client: &mut Client, event: &str, payload: Value) -> Value {
-    let ack = client.call(event, payload).await;
-    assert_eq!(ack["ok"], true, "{event}: {ack}");
-    ack
-}
 
 #[tokio::test]
 async fn a_client_of_ten_lines_is_in_a_room() {

@@ -3,14 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::accounts::{enter, register};
-use crate::client::Client;
+use crate::client::{Client, ok};
 use crate::server::Server;
-
-async fn ok(client: &mut Client, event: &str, payload: Value) -> Value {
-    let ack = client.call(event, payload).await;
-    assert_eq!(ack["ok"], true, "{event}: {ack}");
-    ack
-}
 
 /// Who is in a room, as `client` sees it: `name state` each, and a `*` where it is said when they were here last.
 async fn people(client: &mut Client, room: &str) -> Vec<String> {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::accounts::{enter, own, register};
-use crate::client::Client;
+use crate::client::{Client, ok};
 use crate::http::send;
 use crate::server::Server;
 
@@ -43,12 +43,6 @@ impl Browser {
         client.expect("chat_joined").await;
         client
     }
-}
-
-async fn ok(client: &mut Client, event: &str, payload: Value) -> Value {
-    let ack = client.call(event, payload).await;
-    assert_eq!(ack["ok"], true, "{event}: {ack}");
-    ack
 }
 
 async fn say(client: &mut Client, texts: impl IntoIterator<Item = String>) {

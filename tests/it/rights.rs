@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use crate::accounts::{PASSWORD, enter, own, register};
-use crate::client::Client;
+use crate::client::{Client, ok};
 use crate::http::call;
 use crate::server::Server;
 
@@ -196,12 +196,6 @@ async fn personas(server: &Server, owner: &mut Client) -> Vec<Persona> {
         people.push(Persona { title, role, state, place, client, token });
     }
     people
-}
-
-async fn ok(client: &mut Client, event: &str, payload: Value) -> Value {
-    let ack = client.call(event, payload).await;
-    assert_eq!(ack["ok"], true, "{event}: {ack}");
-    ack
 }
 
 #[tokio::test]
