@@ -1,12 +1,13 @@
 //! `secure-chat export`: everything as JSON lines.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Arg, Command};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::told;
 use crate::app::App;
@@ -27,19 +28,31 @@ pub fn command() -> Command {
 
 /// Writes everything; what was begun and does not come to its end is removed.
 pub async fn export(app: &Arc<App>, file: &str, folder: Option<&String>) -> anyhow::Result<String> {
-    if let Some(folder) = folder {
-        let made = DirBuilder::new().mode(0o700).create(folder);
-        made.with_context(|| format!("cannot make the folder {folder}; nothing was written"))?;
-    }
-    let remove_folder = || folder.map(std::fs::remove_dir_all);
-    let written = tokio::select! {
-        written = write(app, file, folder) => written,
-        _ = tokio::signal::ctrl_c() => {
-            drop((file != "-").then(|| std::fs::remove_file(file)));
-            Err(anyhow::anyhow!("interrupted"))
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let made = match file {
+        "-" => None,
+        file => {
+            let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+            Some(made.with_context(|| format!("cannot make {file}; nothing was written"))?)
         }
     };
-    let (line, lost) = written.inspect_err(|_| drop(remove_folder()))?;
+    let remove_file = || drop(made.as_ref().map(|_| std::fs::remove_file(file)));
+    if let Some(folder) = folder {
+        let made = DirBuilder::new().mode(0o700).create(folder).inspect_err(|_| remove_file());
+        made.with_context(|| format!("cannot make the folder {folder}; nothing was written"))?;
+    }
+    let written = tokio::select! {
+        written = write(app, file, made.as_ref(), folder) => written,
+        _ = terminate.recv() => Err(anyhow::anyhow!("it was interrupted")),
+        _ = interrupt.recv() => Err(anyhow::anyhow!("it was interrupted")),
+    };
+    // What is half written is as readable as the whole.
+    let written = written.inspect_err(|_| {
+        remove_file();
+        drop(folder.map(std::fs::remove_dir_all));
+    });
+    let (line, lost) = written.context("the export did not come to its end, and was removed")?;
     if !lost.is_empty() {
         let lost: Vec<_> = lost.iter().map(ToString::to_string).collect();
         anyhow::bail!("{line} These files are damaged, or not there: {}", lost.join(", "));
@@ -47,27 +60,31 @@ pub async fn export(app: &Arc<App>, file: &str, folder: Option<&String>) -> anyh
     Ok(line)
 }
 
-/// What to say when it is done, and the files that could not be read.
-async fn write(app: &Arc<App>, file: &str, folder: Option<&String>) -> anyhow::Result<(String, Vec<AttachmentId>)> {
-    if file == "-" {
-        let lines = write_lines(app, std::io::stdout()).await?;
-        let (_, lost) = write_files(app, folder).await?;
-        // Standard output is the export.
-        eprintln!("{lines} lines.");
-        return Ok((String::new(), lost));
-    }
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-    let made = made.with_context(|| format!("cannot make {file}; nothing was written"))?;
-    let written = async {
-        let lines = write_lines(app, &made).await?;
-        made.sync_all()?;
-        let (files, lost) = write_files(app, folder).await?;
-        anyhow::Ok((lines, files, lost))
+/// What to say when it is done, and the files that could not be read. `made`: where the lines go; else to standard output.
+async fn write(
+    app: &Arc<App>,
+    file: &str,
+    made: Option<&File>,
+    folder: Option<&String>,
+) -> anyhow::Result<(String, Vec<AttachmentId>)> {
+    let lines = match made {
+        Some(mut made) => {
+            let lines = write_lines(app, &mut made).await?;
+            made.sync_all()?;
+            lines
+        }
+        None => write_lines(app, std::io::stdout()).await?,
     };
-    let written = written.await.inspect_err(|_| drop(std::fs::remove_file(file)));
-    let (lines, files, lost) = written.context("the export did not come to its end, and was removed")?;
+    let (files, lost) = write_files(app, folder).await?;
     let line = format!("Wrote {lines} lines to {file}{files}. It is not encrypted: who has it can read everything.");
-    Ok((line, lost))
+    match made {
+        Some(_) => Ok((line, lost)),
+        // Standard output is the export.
+        None => {
+            eprintln!("{line}");
+            Ok((String::new(), lost))
+        }
+    }
 }
 
 async fn write_lines(app: &Arc<App>, output: impl Write) -> anyhow::Result<u64> {
