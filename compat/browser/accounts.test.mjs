@@ -220,6 +220,7 @@ describe('an account', () => {
     await elsewhere.enterChat();
 
     await mia.goTo('Sessions', 'sessions');
+    await mia.page.locator('#session-list li').nth(1).waitFor();
     assert.equal(await mia.page.locator('#session-list li').count(), 2);
     assert.equal(await mia.page.getByText('this one').count(), 1);
     await mia.goTo('You', 'you');
