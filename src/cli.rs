@@ -5,13 +5,16 @@ mod export_flask;
 mod import_flask;
 
 use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
 use std::io::{IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Arg, ArgMatches, Command};
 use tokio::signal::unix::{SignalKind, signal};
+use zeroize::Zeroizing;
 
 use crate::app::App;
 use crate::chat::operator;
@@ -193,22 +196,32 @@ async fn operator_command(app: &Arc<App>, command: &str, arguments: &ArgMatches)
 /// From a file, from the person at the terminal, or from what is piped in. Never from the command line: others see that.
 fn password(arguments: &ArgMatches) -> anyhow::Result<NewPassword> {
     let text = match arguments.get_one::<String>("password-file") {
-        Some(file) => {
-            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?;
-            text.lines().next().unwrap_or_default().to_owned()
-        }
+        Some(file) => first_line(file)?,
         None if std::io::stdin().is_terminal() => {
-            let password = rpassword::prompt_password("Password: ")?;
-            anyhow::ensure!(password == rpassword::prompt_password("Again: ")?, "these are two different passwords");
+            let password = Zeroizing::new(rpassword::prompt_password("Password: ")?);
+            let again = Zeroizing::new(rpassword::prompt_password("Again: ")?);
+            anyhow::ensure!(password == again, "these are two different passwords");
             password
         }
         None => {
-            let mut line = String::new();
+            let mut line = Zeroizing::new(String::new());
             std::io::stdin().read_line(&mut line)?;
-            line.trim_end_matches(['\r', '\n']).to_owned()
+            Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned())
         }
     };
-    NewPassword::try_from(text).map_err(|problem| anyhow::anyhow!("the password {problem}"))
+    NewPassword::try_from(text.to_string()).map_err(|problem| anyhow::anyhow!("the password {problem}"))
+}
+
+/// The first line of a file that holds a password.
+fn first_line(file: &str) -> anyhow::Result<Zeroizing<String>> {
+    let text = Zeroizing::new(std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?);
+    Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
+}
+
+/// Makes a file that must not be there yet, readable for its owner alone.
+fn new_file(path: &str) -> anyhow::Result<File> {
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    made.with_context(|| format!("cannot make {path}; nothing was written"))
 }
 
 fn given_settings(matches: &ArgMatches, options: &ArgMatches) -> HashMap<&'static str, String> {

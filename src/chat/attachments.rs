@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::images;
 use crate::limits::Place;
 use crate::store::attachments::{self, Upload};
-use crate::store::files::{NewFile, Part, StoredFile};
+use crate::store::files::{NewFile, Part, StoredFile, blocking};
 use crate::store::{Lane, Reader, messages, reports, rooms};
 use crate::types::{Actor, Attachment, AttachmentId, FileName, ImageSize, Network, Room, RoomName};
 
@@ -331,10 +331,6 @@ async fn remove_discarded(app: &App) -> Result<()> {
         }
         app.db.write(Lane::People, move |tx| attachments::forget_discarded(tx, &removed)).await?;
     }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(Error::internal(error)))
 }
 
 /// The next piece of a file, read off the runtime.

@@ -185,8 +185,8 @@ async fn look(app: &App, memory: &mut Memory) -> Result<()> {
     app.set_here(here.clone());
     memory.unwritten.extend(gone);
     memory.unwritten.retain(|user| memory.missed.contains(user) || !here.contains_key(user));
-    let watched = app.hub.watched();
-    if !changed.is_empty() && !watched.is_empty() {
+    let watched = if changed.is_empty() { HashSet::new() } else { app.hub.watched() };
+    if !watched.is_empty() {
         let events = app.db.read(move |reader| events(reader, changed, &here, &watched)).await;
         // What could not be told is still to be told at the next look.
         let events = events.inspect_err(|_| app.set_here(before))?;
@@ -258,7 +258,7 @@ fn compare(before: &HashMap<UserId, Here>, mut here: HashMap<UserId, Here>, miss
 fn small_rooms(reader: &mut Reader, user: UserId, watched: &HashSet<RoomId>) -> Result<Vec<Room>> {
     let mut small = Vec::new();
     for room in rooms::of_member(reader, user)?.into_iter().filter(|room| watched.contains(&room.id)) {
-        if rooms::members(reader, room.id)?.len() <= LARGE {
+        if rooms::member_count(reader, room.id)? <= LARGE {
             small.push(room);
         }
     }

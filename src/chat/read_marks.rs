@@ -70,7 +70,7 @@ pub async fn mark(app: &App, actor: &Actor, name: RoomName, seq: Option<i64>, hi
             }
             let account = !actor.identity.is_guest();
             read_marks::set(tx, room.id, actor.user, &ReadMark { seq, name: actor.name.clone(), account, hidden })?;
-            if !hidden && room.id != RoomId::PUBLIC && rooms::members(tx, room.id)?.len() <= LARGE {
+            if !hidden && room.id != RoomId::PUBLIC && rooms::member_count(tx, room.id)? <= LARGE {
                 let read = RoomRead { room: room.name.clone(), username: actor.name.clone(), seq };
                 tx.publish(Publication::emit_except(Audience::Room(room.id), actor.conn, &read).by(actor.identity));
             }

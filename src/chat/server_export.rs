@@ -11,7 +11,7 @@ use super::audit;
 use super::export::{AT_ONCE, Line, Lines, line, start};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::store::files::Part;
+use crate::store::files::{Part, blocking};
 use crate::store::moderation::FOR_EVER;
 use crate::store::people::timestamp;
 use crate::store::{Reader, accounts, attachments, edits, messages, moderation, people, pins, reports, rooms};
@@ -146,7 +146,7 @@ fn said(reader: &mut Reader, room: &Room, before: i64) -> Result<(Vec<Line>, Opt
 pub async fn files(app: &Arc<App>, folder: &Path) -> Result<(usize, Vec<AttachmentId>)> {
     let (app, folder) = (app.clone(), folder.to_owned());
     let sent = app.db.read(attachments::sent).await?;
-    let written = tokio::task::spawn_blocking(move || {
+    blocking(move || {
         let (mut count, mut lost) = (0, Vec::new());
         for (room, id) in sent {
             match write_file(&app, &folder, room, id)? {
@@ -155,8 +155,8 @@ pub async fn files(app: &Arc<App>, folder: &Path) -> Result<(usize, Vec<Attachme
             }
         }
         Ok((count, lost))
-    });
-    written.await.map_err(Error::internal)?
+    })
+    .await
 }
 
 /// `false`: the stored file is damaged, or not there.

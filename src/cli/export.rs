@@ -1,15 +1,15 @@
 //! `secure-chat export`: everything as JSON lines.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File};
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Arg, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::told;
+use super::{new_file, told};
 use crate::app::App;
 use crate::chat::server_export;
 use crate::types::AttachmentId;
@@ -32,10 +32,7 @@ pub async fn export(app: &Arc<App>, file: &str, folder: Option<&String>) -> anyh
     let mut interrupt = signal(SignalKind::interrupt())?;
     let made = match file {
         "-" => None,
-        file => {
-            let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-            Some(made.with_context(|| format!("cannot make {file}; nothing was written"))?)
-        }
+        file => Some(new_file(file)?),
     };
     let remove_file = || drop(made.as_ref().map(|_| std::fs::remove_file(file)));
     if let Some(folder) = folder {

@@ -1,15 +1,13 @@
 //! `secure-chat export-flask`: back to the original.
 
-use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Arg, ArgMatches, Command};
 
-use super::import_flask::{password, zone};
-use super::{BAD_SETTING, fail, told, with_app};
+use super::import_flask::given;
+use super::{BAD_SETTING, fail, new_file, told, with_app};
 use crate::config::Config;
 use crate::flask::chat_data::Key;
 use crate::flask::export::{Exported, export};
@@ -32,15 +30,14 @@ pub fn command() -> Command {
 }
 
 pub fn run(config: Config, arguments: &ArgMatches) -> ExitCode {
-    let (zone, password) = match zone(arguments).and_then(|zone| Ok((zone, password(arguments)?))) {
+    let (zone, password) = match given(arguments) {
         Ok(given) => given,
         Err(error) => return fail(&format!("{error:#}"), BAD_SETTING),
     };
     let file = arguments.get_one::<String>("file").cloned().unwrap_or_default();
     with_app(config, async |app| {
         let exported = export(&app, Key::of(&password), zone).await.map_err(told)?;
-        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file);
-        let mut made = made.with_context(|| format!("cannot make {file}; nothing was written"))?;
+        let mut made = new_file(&file)?;
         let written = made.write_all(exported.token.as_bytes()).and_then(|()| made.sync_all());
         written.inspect_err(|_| drop(std::fs::remove_file(&file))).with_context(|| format!("cannot write {file}"))?;
         Ok(report(&file, &exported))

@@ -4,17 +4,17 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use chrono_tz::Tz;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use indicatif::{ProgressBar, ProgressStyle};
 use zeroize::Zeroizing;
 
-use super::{BAD_KEY, BAD_SETTING, FAILED, fail, say, told, with_app};
+use super::{BAD_KEY, BAD_SETTING, FAILED, fail, first_line, say, told, with_app};
 use crate::app::{Clock, SystemClock};
 use crate::config::Config;
 use crate::flask::chat_data::{self, Key, OpenError};
-use crate::flask::import::{self, Plan};
+use crate::flask::import;
+use crate::flask::plan::{Plan, plan};
 
 /// The password of the file, for scripts.
 const PASSWORD: &str = "FLASK_DATA_PASSWORD";
@@ -38,12 +38,8 @@ pub fn command() -> Command {
 }
 
 pub fn run(config: Config, arguments: &ArgMatches) -> ExitCode {
-    let zone = match zone(arguments) {
-        Ok(zone) => zone,
-        Err(error) => return fail(&format!("{error:#}"), BAD_SETTING),
-    };
-    let password = match password(arguments) {
-        Ok(password) => password,
+    let (zone, password) = match given(arguments) {
+        Ok(given) => given,
         Err(error) => return fail(&format!("{error:#}"), BAD_SETTING),
     };
     let file = arguments.get_one::<String>("file").cloned().unwrap_or_default();
@@ -52,7 +48,7 @@ pub fn run(config: Config, arguments: &ArgMatches) -> ExitCode {
         Err(error @ OpenError::Unreadable(..)) => return fail(&error, BAD_SETTING),
         Err(error) => return fail(&error, BAD_KEY),
     };
-    let plan = import::plan(data, zone, SystemClock.now());
+    let plan = plan(data, zone, SystemClock.now());
     match arguments.get_flag("dry-run") {
         true => {
             say(&report(&plan));
@@ -99,7 +95,12 @@ fn report(plan: &Plan) -> String {
     )
 }
 
-pub(super) fn zone(arguments: &ArgMatches) -> anyhow::Result<Tz> {
+/// Where the original's clock stands, and the password of its file.
+pub(super) fn given(arguments: &ArgMatches) -> anyhow::Result<(Tz, Zeroizing<String>)> {
+    Ok((zone(arguments)?, password(arguments)?))
+}
+
+fn zone(arguments: &ArgMatches) -> anyhow::Result<Tz> {
     let Some(name) = arguments.get_one::<String>("timezone") else {
         let here = std::fs::read_to_string("/etc/timezone").unwrap_or_default();
         let hint = if here.trim().is_empty() { String::new() } else { format!(" This machine's is {}.", here.trim()) };
@@ -108,10 +109,9 @@ pub(super) fn zone(arguments: &ArgMatches) -> anyhow::Result<Tz> {
     name.parse().map_err(|_| anyhow::anyhow!("there is no time zone {name}; they are called like Europe/Berlin or UTC"))
 }
 
-pub(super) fn password(arguments: &ArgMatches) -> anyhow::Result<Zeroizing<String>> {
+fn password(arguments: &ArgMatches) -> anyhow::Result<Zeroizing<String>> {
     if let Some(file) = arguments.get_one::<String>("password-file") {
-        let text = Zeroizing::new(std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?);
-        return Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()));
+        return first_line(file);
     }
     if let Ok(password) = std::env::var(PASSWORD) {
         return Ok(Zeroizing::new(password));

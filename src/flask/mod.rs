@@ -4,4 +4,5 @@ pub mod chat_data;
 pub mod cookies;
 pub mod export;
 pub mod import;
+pub mod plan;
 pub mod templates;

@@ -2,7 +2,7 @@
 //!
 //! A file is a row of pieces, each four bytes of length and a sealed value (see `vault`) that carries inside which file and
 //! part it belongs to, its number, and whether it is the last. So pieces cannot be changed, swapped or cut off unnoticed.
-//! All of this blocks: it is called off the runtime.
+//! All of this blocks: it is called within `blocking`.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufReader, ErrorKind, Read, Write};
@@ -111,6 +111,11 @@ impl Files {
     fn unfinished(&self, id: AttachmentId, part: Part) -> PathBuf {
         self.folder.join(format!("{id}{}.part", part.ending()))
     }
+}
+
+/// Works with files off the runtime.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(Error::internal(error)))
 }
 
 /// Says which piece of which file one is.

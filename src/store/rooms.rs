@@ -266,6 +266,13 @@ pub fn count_of(reader: &mut Reader, user: UserId) -> Result<i64> {
     Ok(count.get_result(reader.connection)?)
 }
 
+/// How many members a room has.
+pub fn member_count(reader: &mut Reader, room: RoomId) -> Result<usize> {
+    let count: i64 =
+        memberships::table.filter(memberships::room_id.eq(room.get())).count().get_result(reader.connection)?;
+    Ok(count as usize)
+}
+
 /// The rooms that the person is a member of.
 pub fn of_member(reader: &mut Reader, user: UserId) -> Result<Vec<Room>> {
     let rows: Vec<(i64, String)> = memberships::table
