@@ -13,7 +13,8 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use zeroize::Zeroizing;
 
-use super::vault::{Column, Place, Vault};
+use super::place::{Column, Place};
+use super::vault::Vault;
 use crate::error::{Error, Result};
 use crate::types::{AttachmentId, RoomId};
 

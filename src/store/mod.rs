@@ -14,6 +14,7 @@ pub mod messages;
 pub mod moderation;
 pub mod people;
 pub mod pins;
+mod place;
 mod prepare;
 pub mod presence;
 pub mod reactions;
@@ -43,8 +44,9 @@ use crate::error::{Error, Result};
 use crate::hub::{Publication, Publisher};
 use crate::types::{DatabaseUrl, Identity};
 use connection::{AnyConnection, Connections};
+use place::{Column, KeyName, Place};
 use shared::Shared;
-use vault::{Blind, Column, KeyName, Place, Sealed, StoredKey, Vault};
+use vault::{Blind, Sealed, StoredKey, Vault};
 pub use writer::Lane;
 use writer::Writer;
 

@@ -11,7 +11,8 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::{self, AnyConnection};
 use super::master_key::{KeyError, MasterKey};
-use super::vault::{KeyName, Purpose, StoredKey, Vault, opens_all};
+use super::place::{KeyName, Purpose};
+use super::vault::{StoredKey, Vault, opens_all};
 use super::{accounts, insert_key, rooms, state, stored_generations, words};
 use crate::error::Error;
 use crate::types::{DatabaseUrl, KeySource, NameKey, RoomId, Timestamp};
