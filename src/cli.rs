@@ -1,8 +1,10 @@
 //! The command line.
 
+mod backup;
 mod export;
 mod export_flask;
 mod import_flask;
+mod keys;
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -41,6 +43,13 @@ pub fn run() -> ExitCode {
     match name {
         "config" => show(&config),
         "user" | "audit" | "export" => operate(config, name, options),
+        "keys" => with_app(config, async |app| {
+            let (command, arguments) = options.subcommand().unwrap_or(("status", options));
+            keys::run(&app, command, arguments).await
+        }),
+        "backup" if options.get_flag("verify") => backup::verify(&config, options),
+        "backup" => with_app(config, async |app| backup::make(&app, &backup::file(options)).await),
+        "restore" => backup::restore(&config, options),
         "import-flask" => import_flask::run(config, options),
         "export-flask" => export_flask::run(config, options),
         _ => serve(config),
@@ -67,6 +76,9 @@ fn command() -> Command {
         .subcommand(Command::new("serve").about("Run the server (what happens without a command)"))
         .subcommand(Command::new("config").about("Show the settings in force and where each came from"))
         .subcommand(user_command())
+        .subcommand(keys::command())
+        .subcommand(backup::command())
+        .subcommand(backup::restore_command())
         .subcommand(export::command())
         .subcommand(import_flask::command())
         .subcommand(export_flask::command())

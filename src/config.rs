@@ -47,7 +47,11 @@ pub const SETTINGS: &[Setting] = &[
         "sqlite:///relative.db, sqlite:////absolute.db or postgresql://user:password@host/database",
     ),
     setting("MASTER_KEY_FILE", "master.key", "The key of all data; made at the first start"),
-    secret("MASTER_KEY", "The key itself, instead of the file"),
+    secret("MASTER_KEY", "The key itself, instead of the file; several, newest first, are separated by spaces"),
+    secret("MASTER_KEY_PASSPHRASE", "Opens the key file, which is then of no use to who has it alone"),
+    setting("BACKUP_DIR", "", "Folder of backups (default: backups, beside the database)"),
+    setting("BACKUP_EVERY", "0", "Hours between two backups that are made by themselves; 0: none are"),
+    setting("BACKUP_KEEP", "7", "How many of those are kept"),
     setting("STATIC_DIR", "", "Folder of /static (default: ./static where it exists, else the built-in page)"),
     setting("TEMPLATES_DIR", "", "Folder of index.html (default: ./templates where it exists, else the built-in page)"),
     setting("CORS_ALLOWED_ORIGINS", "", "Origins besides our own that may connect, separated by commas; * for all"),
@@ -181,6 +185,15 @@ pub struct SessionLife {
     pub idle: Duration,
 }
 
+/// Backups that are made by themselves.
+#[derive(Clone, Debug)]
+pub struct Backups {
+    /// `None`: beside the database.
+    pub folder: Option<PathBuf>,
+    pub every: Option<Duration>,
+    pub keep: usize,
+}
+
 /// The settings in force. Its `Debug` shows no secret.
 #[derive(Clone)]
 pub struct Config {
@@ -191,6 +204,7 @@ pub struct Config {
     pub secret_key: Zeroizing<Vec<u8>>,
     pub database: DatabaseUrl,
     pub master_key: KeySource,
+    pub backups: Backups,
     pub static_dir: Option<PathBuf>,
     pub templates_dir: Option<PathBuf>,
     pub allowed_origins: AllowedOrigins,
@@ -348,6 +362,14 @@ impl Values {
                 .parse()
                 .map_err(|problem: String| self.error("DATABASE_URL", problem))?,
             master_key: self.master_key(),
+            backups: Backups {
+                folder: Some(self.get("BACKUP_DIR")).filter(|folder| !folder.is_empty()).map(PathBuf::from),
+                every: match self.between("BACKUP_EVERY", 0, 8_760)? {
+                    0 => None,
+                    hours => Some(Duration::from_secs(hours as u64 * 3_600)),
+                },
+                keep: self.between("BACKUP_KEEP", 1, 100_000)?,
+            },
             static_dir: self.folder("STATIC_DIR", "static")?,
             templates_dir: self.folder("TEMPLATES_DIR", "templates")?,
             allowed_origins: self.allowed_origins()?,
@@ -490,7 +512,11 @@ impl Values {
 
     fn master_key(&self) -> KeySource {
         match self.get("MASTER_KEY") {
-            "" => KeySource::File(self.get("MASTER_KEY_FILE").into()),
+            "" => {
+                let passphrase = Some(self.get("MASTER_KEY_PASSPHRASE")).filter(|passphrase| !passphrase.is_empty());
+                let passphrase = passphrase.map(|passphrase| Zeroizing::new(passphrase.to_owned()));
+                KeySource::File(self.get("MASTER_KEY_FILE").into(), passphrase)
+            }
             key => KeySource::Environment(Zeroizing::new(key.to_owned())),
         }
     }
@@ -589,12 +615,13 @@ mod tests {
         let secrets = [
             ("SECRET_KEY", "s3cret-s3cret-s3cret"),
             ("MASTER_KEY", "m4ster"),
+            ("MASTER_KEY_PASSPHRASE", "phr4se"),
             ("DATABASE_URL", "postgresql://u:p4ss@h/d"),
             ("REDIS_URL", "redis://:r3dis@h"),
         ];
         let config = load(&secrets, &[]).unwrap();
         let shown = format!("{:?} {config:?}", config.lines());
-        for secret in ["s3cret", "m4ster", "p4ss", "r3dis"] {
+        for secret in ["s3cret", "m4ster", "phr4se", "p4ss", "r3dis"] {
             assert!(!shown.contains(secret), "{shown}");
         }
     }

@@ -66,6 +66,7 @@ pub async fn run(
         tokio::spawn(chat::watch::watch(app.clone())),
         tokio::spawn(chat::presence::watch(app.clone())),
         tokio::spawn(watch_pressure(app.clone())),
+        tokio::spawn(chat::backups::schedule(app.clone())),
     ];
 
     let (stop, stopping) = oneshot::channel::<()>();

@@ -1,19 +1,16 @@
-//! What administrators alone may do: numbers about the server, and copies of its database.
+//! What administrators alone may see: numbers about the server.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::audit;
 use super::facts::Facts;
 use super::policy::{self, Action};
 use crate::app::App;
-use crate::error::{Error, Result};
-use crate::hub::{Audience, Outbound, Publication};
-use crate::store::{Lane, admin, rooms};
-use crate::types::{Actor, DatabaseUrl, Reason, RoomId, RoomName, Timestamp, Username};
+use crate::error::Result;
+use crate::store::{admin, rooms};
+use crate::types::{Actor, DatabaseUrl, RoomId, RoomName, Timestamp, Username};
 
 /// `GET /admin/stats`, in the original's shape.
 #[derive(Serialize, JsonSchema)]
@@ -137,39 +134,4 @@ fn file(database: &DatabaseUrl) -> (String, u64, bool) {
         DatabaseUrl::Postgres(_) => None,
     };
     (database.describe(), size.unwrap_or_default(), size.is_some())
-}
-
-/// To who asked: the copy's file, beside the database in the folder `backups`.
-#[derive(Serialize, JsonSchema)]
-pub struct BackupCreated {
-    pub backup_file: String,
-}
-
-impl Outbound for BackupCreated {
-    const NAME: &'static str = "backup_created";
-}
-
-/// Makes a consistent copy of the database while people go on writing. What is in it is as sealed as the original: the
-/// copy opens with the same key.
-pub async fn back_up(app: &App, actor: &Actor) -> Result<BackupCreated> {
-    let (facts, who) = (Facts::of(app), actor.clone());
-    app.db.read(move |reader| policy::on_server(Action::BackUp, facts.standing(reader, &who)?)).await?;
-    let DatabaseUrl::Sqlite(path) = &app.config.database else {
-        return Err(Error::Unavailable("A PostgreSQL database is backed up with pg_dump, on its own server.".into()));
-    };
-    let name = format!("backup_encrypted_chat_{}.db", facts.at.file_stamp());
-    let folder = path.parent().map_or_else(PathBuf::new, PathBuf::from).join("backups");
-    let file = folder.join(&name);
-    app.db.read(move |reader| admin::copy_database(reader, &folder, &file)).await?;
-    let created = BackupCreated { backup_file: name };
-    let actor = actor.clone();
-    app.db
-        .write(Lane::People, move |tx| {
-            if let Some(conn) = actor.conn {
-                tx.publish(Publication::emit(Audience::Conn(conn), &created));
-            }
-            audit::note(tx, facts.at, Some(&actor), "backup_database", None, None, Reason::default());
-            Ok(created)
-        })
-        .await
 }

@@ -1,6 +1,6 @@
 //! All events that the server sends.
 
-use super::admin::BackupCreated;
+use super::backups::BackupCreated;
 use super::deletion::MessageDeleted;
 use super::editing::MessageEdited;
 use super::moderation::Sanctioned;

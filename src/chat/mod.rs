@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod admin;
 pub mod attachments;
 pub mod audit;
+pub mod backups;
 pub mod deletion;
 pub mod direct;
 pub mod editing;

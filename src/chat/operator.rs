@@ -6,6 +6,7 @@ use super::{audit, sessions};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::store::accounts::{self, Account};
+use crate::store::keys::{self, Retired, Rotated};
 use crate::store::{Lane, audit as log};
 use crate::types::{NewPassword, Reason, Role, User, UserId, Username};
 
@@ -22,6 +23,32 @@ pub async fn create(app: &App, name: Username, role: Role, password: NewPassword
             Ok(())
         })
         .await
+}
+
+/// New keys for all that is written from now on.
+pub async fn rotate_keys(app: &App) -> Result<Rotated> {
+    let at = app.now();
+    app.db
+        .write(Lane::People, move |tx| {
+            let rotated = keys::rotate(tx, at)?;
+            audit::note(tx, at, None, "rotate_keys", None, None, Reason::default());
+            Ok(rotated)
+        })
+        .await
+}
+
+/// The old keys out of use, if nothing is under them.
+pub async fn retire_keys(app: &App) -> Result<Retired> {
+    let (at, files) = (app.now(), app.files.clone());
+    app.db.read(move |reader| keys::nothing_is_left(reader, &files)).await?;
+    let retired = app.db.write(Lane::People, keys::retire).await?;
+    app.db
+        .write(Lane::People, move |tx| {
+            audit::note(tx, at, None, "retire_keys", None, None, Reason::default());
+            Ok(())
+        })
+        .await?;
+    Ok(retired)
 }
 
 pub async fn set_role(app: &App, name: Username, role: Role) -> Result<()> {

@@ -45,6 +45,9 @@ pub async fn watch(app: Arc<App>) {
     loop {
         let is_due = swept.elapsed() >= SWEEP;
         // Where the database cannot be reached, those who write hear of it.
+        if let Err(error) = app.db.refresh_keys().await {
+            tracing::error!("the keys were changed, and cannot be read again: {error}");
+        }
         if let Ok(versions) = app.db.read(Versions::read).await
             && (Some(versions) != seen || is_due)
         {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::event::{Context, Entry, Event};
-use crate::chat::{self, admin::BackupCreated};
+use crate::chat::backups::{self, BackupCreated};
 use crate::error::Result;
 
 pub const EVENTS: &[Entry] = &[Entry::of::<BackupDatabase>()];
@@ -14,11 +14,11 @@ struct BackupDatabase {}
 
 impl Event for BackupDatabase {
     const NAME: &'static str = "backup_database";
-    const ABOUT: &'static str = "Copies the database, for administrators.";
+    const ABOUT: &'static str = "Makes a backup, for administrators.";
     const PAYLOAD: bool = false;
     type Ack = BackupCreated;
 
     async fn handle(self, context: &mut Context<'_>) -> Result<BackupCreated> {
-        chat::admin::back_up(context.app, context.actor()?).await
+        backups::back_up(context.app, context.actor()?).await
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::people::stored_user;
 use super::schema::accounts;
-use super::{Column, Place, Reader, Tx, state};
+use super::{BlindColumn, Column, Place, Reader, Tx, state};
 use crate::error::{Error, Result};
 use crate::types::{NameKey, Role, UserId, Username};
 
@@ -46,7 +46,7 @@ impl Account {
 
 /// `Conflict` when an account has this name, or one that looks like it.
 pub fn insert(tx: &mut Tx, user: UserId, account: &Account) -> Result<()> {
-    let key_blind = tx.blind("accounts.key", NameKey::of(&account.name).as_str())?;
+    let key_blind = tx.blind(BlindColumn::AccountKey, NameKey::of(&account.name).as_str())?;
     let sealed = tx.seal_json(place(user.as_bytes()), account)?;
     let inserted = diesel::insert_into(accounts::table)
         .values((
@@ -66,7 +66,7 @@ pub fn insert(tx: &mut Tx, user: UserId, account: &Account) -> Result<()> {
 /// key, and is named in the log.
 pub(super) fn renew_keys(tx: &mut Tx) -> Result<()> {
     for (user, account) in all(tx)? {
-        let key_blind = tx.blind("accounts.key", NameKey::of(&account.name).as_str())?;
+        let key_blind = tx.blind(BlindColumn::AccountKey, NameKey::of(&account.name).as_str())?;
         let other = accounts::table.filter(accounts::key_blind.eq(&key_blind)).select(accounts::user_id);
         match other.first::<Vec<u8>>(tx.reader.connection).optional()? {
             Some(other) if other != user.as_bytes() => {
@@ -96,7 +96,7 @@ pub fn update(tx: &mut Tx, user: UserId, account: &Account) -> Result<()> {
 
 /// The account whose name looks like that.
 pub fn find(reader: &mut Reader, key: &NameKey) -> Result<Option<(UserId, Account)>> {
-    let key_blind = reader.blind("accounts.key", key.as_str())?;
+    let key_blind = reader.blind(BlindColumn::AccountKey, key.as_str())?;
     let row: Option<(Vec<u8>, String)> = accounts::table
         .filter(accounts::key_blind.eq(key_blind))
         .select((accounts::user_id, accounts::account))

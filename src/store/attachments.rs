@@ -6,7 +6,7 @@ use diesel::sql_types::BigInt;
 use serde::{Deserialize, Serialize};
 
 use super::schema::{attachments, discarded_files};
-use super::{Column, Place, Reader, Tx};
+use super::{BlindColumn, Column, Place, Reader, Tx};
 use crate::error::{Error, Result};
 use crate::types::{Attachment, AttachmentId, FileName, Identity, RoomId, UserId};
 
@@ -32,6 +32,8 @@ pub struct Stored {
 
 /// What a file counts with at least: that much it takes on a disk.
 const LEAST: u64 = 4096;
+/// Stands for all guests as owners of files.
+pub(super) const GUESTS: &str = "guests";
 
 /// Notes an upload that begins. It counts with `bytes` until it is known how many there are.
 pub fn insert(
@@ -163,8 +165,8 @@ fn open(reader: &mut Reader, (id, room, seq, sealed): Row) -> Result<Stored> {
 
 fn owner(reader: &mut Reader, whose: &Identity) -> Result<Vec<u8>> {
     match whose {
-        Identity::Account(_) => reader.person(whose),
-        Identity::Guest(_) => reader.blind("person", "guests"),
+        Identity::Account(_) => reader.person(BlindColumn::AttachmentOwner, whose),
+        Identity::Guest(_) => reader.blind(BlindColumn::AttachmentOwner, GUESTS),
     }
 }
 

@@ -94,6 +94,29 @@ pub fn verify(reader: &mut Reader) -> Result<Result<i64, String>> {
     }
 }
 
+/// Links the whole chain with the newest key, after it was checked with the oldest one, which is to be retired.
+pub(super) fn link_anew(tx: &mut Tx) -> Result<()> {
+    if let Err(problem) = verify(tx)? {
+        return Err(Error::Conflict(format!(
+            "The audit log has been tampered with or damaged ({problem}). Its key stays as long as it is so. Nothing was changed."
+        )
+        .into()));
+    }
+    let rows: Vec<(i64, String)> = audit_log::table
+        .order(audit_log::seq.asc())
+        .select((audit_log::seq, audit_log::entry))
+        .load(tx.reader.connection)?;
+    let mut head = Head::default();
+    for (seq, sealed) in rows {
+        let content = tx.open(place(&seq.to_be_bytes()), sealed)?;
+        let mac = tx.vault.link_anew(&head.mac, seq, &content).map_err(Error::Internal)?;
+        diesel::update(audit_log::table.find(seq)).set(audit_log::mac.eq(&mac)).execute(tx.reader.connection)?;
+        head = Head { seq, mac };
+    }
+    state::touch(tx, HEAD)?;
+    state::set(tx, HEAD, &head)
+}
+
 fn place(row: &[u8]) -> Place<'_> {
     Place { column: Column::AuditEntry, room: None, row }
 }

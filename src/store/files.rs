@@ -1,29 +1,20 @@
-//! The content of uploaded files: sealed piece by piece, so that no file is ever in memory as a whole.
-//!
-//! A file is a row of pieces, each four bytes of length and a sealed value (see `vault`) that carries inside which file and
-//! part it belongs to, its number, and whether it is the last. So pieces cannot be changed, swapped or cut off unnoticed.
+//! The content of uploaded files, in sealed pieces (see `pieces`) that also carry inside which file and part they belong to.
 //! All of this blocks: it is called within `blocking`.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, BufReader, ErrorKind, Read, Write};
+use std::io::{self, BufReader, ErrorKind, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use zeroize::Zeroizing;
 
-use super::place::{Column, Place};
+use super::pieces::{LAST, PieceReader, PieceWriter, Sealing};
+use super::place::{Column, KeyName, Place};
 use super::vault::Vault;
 use crate::error::{Error, Result};
 use crate::types::{AttachmentId, RoomId};
-
-/// Bytes that are sealed at a time.
-const PIECE: usize = 64 * 1024;
-/// Longest sealed piece: what Fernet adds, the row and the generation included.
-const SEALED: usize = PIECE + 1024;
-/// In a piece's length: it is the last one.
-const LAST: u32 = 1 << 31;
 
 /// What there is of an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,9 +51,8 @@ impl Files {
             DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
             Ok(OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.unfinished(id, part))?)
         };
-        let file = Some(make().map_err(not_stored)?);
-        let rows = Rows { room, id, part, number: 0 };
-        Ok(NewFile { files: self.clone(), rows, file, waiting: Zeroizing::new(Vec::with_capacity(PIECE)) })
+        let pieces = PieceWriter::new(make().map_err(not_stored)?, self.rows(room, id, part));
+        Ok(NewFile { files: self.clone(), id, part, pieces: Some(pieces) })
     }
 
     pub fn open(&self, room: RoomId, id: AttachmentId, part: Part) -> Result<StoredFile> {
@@ -74,8 +64,11 @@ impl Files {
             }
             _ => Error::internal(error),
         })?;
-        let rows = Rows { room, id, part, number: 0 };
-        Ok(StoredFile { vault: self.vault.clone(), rows, file: BufReader::new(file), is_over: false })
+        Ok(StoredFile(PieceReader::new(BufReader::new(file), self.rows(room, id, part))))
+    }
+
+    fn rows(&self, room: RoomId, id: AttachmentId, part: Part) -> Rows {
+        Rows { vault: self.vault.clone(), room, id, part }
     }
 
     /// Removes uploads, and makes sure that they stay away. Those that are gone; why others are not is in the log.
@@ -105,7 +98,48 @@ impl Files {
         Ok(())
     }
 
-    fn path(&self, id: AttachmentId, part: Part) -> PathBuf {
+    /// Whether all pieces of an upload, finished or not, are under its room's newest key; `None` where nothing is there.
+    pub(super) fn is_newest(&self, room: RoomId, id: AttachmentId, part: Part) -> Result<Option<bool>> {
+        let newest = self.vault.newest(KeyName::messages_of(room)).map_err(Error::Internal)?;
+        let mut found = None;
+        for path in [self.path(id, part), self.unfinished(id, part)] {
+            match generations(&path) {
+                Ok(generations) => found = Some(found != Some(false) && generations.iter().all(|used| *used == newest)),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(Error::internal(error)),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Seals a file anew under its room's newest key. One that is still being uploaded stays as it is.
+    pub(super) fn renew(&self, room: RoomId, id: AttachmentId, part: Part) -> Result<()> {
+        let Ok(mut old) = self.open(room, id, part) else { return Ok(()) };
+        // What is left of an earlier attempt.
+        match fs::remove_file(self.unfinished(id, part)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::internal(error)),
+            _ => {}
+        }
+        let mut new = self.create(room, id, part)?;
+        while let Some(piece) = old.piece()? {
+            new.write(&piece)?;
+        }
+        new.finish()
+    }
+
+    /// Whether all of a finished upload can be read.
+    pub(super) fn is_whole(&self, room: RoomId, id: AttachmentId) -> bool {
+        let Ok(mut file) = self.open(room, id, Part::Content) else { return false };
+        loop {
+            match file.piece() {
+                Ok(Some(_)) => {}
+                end => return end.is_ok(),
+            }
+        }
+    }
+
+    /// Where a part of an upload is once it is finished.
+    pub(super) fn path(&self, id: AttachmentId, part: Part) -> PathBuf {
         self.folder.join(format!("{id}{}", part.ending()))
     }
 
@@ -114,25 +148,42 @@ impl Files {
     }
 }
 
+/// The generations of the key that the pieces of a file are sealed under, as far as whole pieces are there.
+fn generations(path: &Path) -> io::Result<Vec<i32>> {
+    let mut file = BufReader::new(File::open(path)?);
+    let mut generations = Vec::new();
+    let mut head = [0; 8];
+    while file.read_exact(&mut head).is_ok() {
+        let [a, b, c, d, e, f, g, h] = head;
+        let generation = i32::from_be_bytes([e, f, g, h]);
+        if generations.last() != Some(&generation) {
+            generations.push(generation);
+        }
+        let length = i64::from(u32::from_be_bytes([a, b, c, d]) & !LAST);
+        file.seek_relative((length - 4).max(0))?;
+    }
+    Ok(generations)
+}
+
 /// Works with files off the runtime.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(Error::internal(error)))
 }
 
-/// Says which piece of which file one is.
+/// Seals the pieces of one file.
 struct Rows {
+    vault: Arc<Vault>,
     room: RoomId,
     id: AttachmentId,
     part: Part,
-    number: u32,
 }
 
 impl Rows {
-    fn row(&self, is_last: bool) -> [u8; 22] {
+    fn row(&self, number: u32, is_last: bool) -> [u8; 22] {
         let mut row = [0; 22];
         row[..16].copy_from_slice(self.id.as_bytes());
         row[16] = self.part as u8;
-        row[17..21].copy_from_slice(&self.number.to_be_bytes());
+        row[17..21].copy_from_slice(&number.to_be_bytes());
         row[21] = is_last.into();
         row
     }
@@ -142,97 +193,60 @@ impl Rows {
     }
 }
 
+impl Sealing for Rows {
+    fn seal(&self, number: u32, is_last: bool, plain: &[u8]) -> anyhow::Result<Vec<u8>> {
+        self.vault.seal_bytes(self.place(&self.row(number, is_last)), plain)
+    }
+
+    fn open(&self, number: u32, is_last: bool, sealed: &[u8]) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+        self.vault.open_bytes(self.place(&self.row(number, is_last)), sealed)
+    }
+}
+
 /// A file that is being written. Unless it is finished, nothing is left of it.
 pub struct NewFile {
     files: Files,
-    rows: Rows,
+    id: AttachmentId,
+    part: Part,
     /// `None` once it is finished.
-    file: Option<File>,
-    waiting: Zeroizing<Vec<u8>>,
+    pieces: Option<PieceWriter<File, Rows>>,
 }
 
 impl NewFile {
-    pub fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
-        while !bytes.is_empty() {
-            // Only when more comes: the last piece is sealed as such.
-            if self.waiting.len() == PIECE {
-                self.seal(false).map_err(not_stored)?;
-            }
-            let (now, later) = bytes.split_at(bytes.len().min(PIECE - self.waiting.len()));
-            self.waiting.extend_from_slice(now);
-            bytes = later;
-        }
-        Ok(())
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let pieces = self.pieces.as_mut().context("written after its end").map_err(Error::Internal)?;
+        pieces.add(bytes).map_err(not_stored)
     }
 
     /// It is on the disk when this returns.
     pub fn finish(mut self) -> Result<()> {
-        self.seal(true)
-            .and_then(|()| {
-                let file = self.file.as_ref().context("finished twice")?;
-                file.sync_all()?;
-                let Rows { id, part, .. } = self.rows;
-                fs::rename(self.files.unfinished(id, part), self.files.path(id, part))?;
-                File::open(&self.files.folder)?.sync_all()?;
-                self.file = None;
-                Ok(())
-            })
-            .map_err(not_stored)
-    }
-
-    fn seal(&mut self, is_last: bool) -> anyhow::Result<()> {
-        let row = self.rows.row(is_last);
-        let sealed = self.files.vault.seal_bytes(self.rows.place(&row), &self.waiting)?;
-        let length = u32::try_from(sealed.len())? | if is_last { LAST } else { 0 };
-        let file = self.file.as_mut().context("written after its end")?;
-        file.write_all(&length.to_be_bytes())?;
-        file.write_all(&sealed)?;
-        self.rows.number = self.rows.number.checked_add(1).context("too many pieces")?;
-        self.waiting.clear();
-        Ok(())
+        let Some(pieces) = self.pieces.take() else { return Ok(()) };
+        let (unfinished, path) = (self.files.unfinished(self.id, self.part), self.files.path(self.id, self.part));
+        let put = || -> anyhow::Result<()> {
+            pieces.finish()?.sync_all()?;
+            fs::rename(&unfinished, path)?;
+            Ok(File::open(&self.files.folder)?.sync_all()?)
+        };
+        put().inspect_err(|_| drop(fs::remove_file(&unfinished))).map_err(not_stored)
     }
 }
 
 impl Drop for NewFile {
     fn drop(&mut self) {
-        if self.file.is_some() {
+        if self.pieces.is_some() {
             // What cannot be removed now is removed with its row.
-            let _ = fs::remove_file(self.files.unfinished(self.rows.id, self.rows.part));
+            let _ = fs::remove_file(self.files.unfinished(self.id, self.part));
         }
     }
 }
 
 /// A file that is being read.
-pub struct StoredFile {
-    vault: Arc<Vault>,
-    rows: Rows,
-    file: BufReader<File>,
-    is_over: bool,
-}
+pub struct StoredFile(PieceReader<BufReader<File>, Rows>);
 
 impl StoredFile {
     /// The next piece, or `None` at the end. An error where the file was changed or cut off.
     pub fn piece(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>> {
-        match self.is_over {
-            true => Ok(None),
-            false => self.read().map(Some).context("a stored file is damaged").map_err(Error::Internal),
-        }
-    }
-
-    fn read(&mut self) -> anyhow::Result<Zeroizing<Vec<u8>>> {
-        let mut length = [0; 4];
-        self.file.read_exact(&mut length)?;
-        let length = u32::from_be_bytes(length);
-        self.is_over = length & LAST != 0;
-        let size = (length & !LAST) as usize;
-        ensure!(size <= SEALED, "a piece is too long");
-        let mut sealed = vec![0; size];
-        self.file.read_exact(&mut sealed)?;
-        let row = self.rows.row(self.is_over);
-        let piece = self.vault.open_bytes(self.rows.place(&row), &sealed)?;
-        self.rows.number += 1;
-        ensure!(!self.is_over || self.file.read(&mut [0])? == 0, "it goes on after its end");
-        Ok(piece)
+        self.0.piece().context("a stored file is damaged").map_err(Error::Internal)
     }
 }
 
@@ -250,13 +264,14 @@ fn not_stored(error: anyhow::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::super::master_key::MasterKey;
-    use super::super::vault::KeyName;
+    use super::super::pieces::PIECE;
     use super::*;
+    use crate::types::KeySource;
 
     const ROOM: RoomId = RoomId::PUBLIC;
 
     fn files(folder: &tempfile::TempDir) -> Files {
-        let vault = Vault::new(MasterKey::generate());
+        let vault = Vault::new(MasterKey::generate(), KeySource::Environment(Zeroizing::default()));
         let name = KeyName::messages_of(ROOM);
         let key = vault.new_key(name);
         vault.load(name, vec![key]).unwrap();

@@ -1,14 +1,26 @@
-//! The master key: where it comes from, and what makes the server refuse it.
+//! The master key: where it comes from, what makes the server refuse it, and how it is replaced.
+//!
+//! The file has a Fernet key a line, the newest first: what `Fernet.generate_key()` writes, in MultiFernet's order. Under a
+//! passphrase a line is `pbkdf2-sha256$<rounds>$<salt>$<Fernet token of the key>` instead (RFC 8018, section 5.2).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use fernet::{Fernet, MultiFernet};
+use base64::{Engine, prelude::BASE64_URL_SAFE};
+use fernet::Fernet;
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::types::KeySource;
+use crate::types::{KeySource, random_bytes};
+
+/// Begins a line that is sealed under a passphrase.
+const SEALED: &str = "pbkdf2-sha256$";
+/// Rounds of PBKDF2-HMAC-SHA256 (OWASP Password Storage Cheat Sheet, 2023).
+const ROUNDS: u32 = 600_000;
+/// A file that asks for more is none of ours.
+const MOST_ROUNDS: u32 = 20_000_000;
 
 /// Why there is no usable key. Every text says what to do. The program ends with exit code 3.
 #[derive(Debug, thiserror::Error)]
@@ -31,52 +43,118 @@ pub enum KeyError {
         "{0} holds no key. Restore it from your backup, or remove it if no database was made with it. Nothing was changed."
     )]
     Empty(String),
+    #[error("{0} is sealed under a passphrase: set MASTER_KEY_PASSPHRASE. Nothing was changed.")]
+    NoPassphrase(String),
+    #[error(
+        "MASTER_KEY_PASSPHRASE does not open {0}: it is another passphrase, or line {1} of the file is damaged. Nothing was changed."
+    )]
+    WrongPassphrase(String, usize),
     #[error("The key file {0} cannot be used: {1}.")]
     Io(PathBuf, std::io::Error),
 }
 
+/// One key or several: the newest seals, any of them opens.
 pub struct MasterKey {
-    /// Newest first: it seals; any of them opens.
-    keys: MultiFernet,
+    /// Newest first, and never none.
+    keys: Vec<Key>,
+}
+
+#[derive(Clone)]
+struct Key {
+    text: Zeroizing<String>,
+    fernet: Fernet,
 }
 
 impl MasterKey {
     /// The key as it stands, or `None` when the file does not exist yet.
     pub fn load(source: &KeySource) -> Result<Option<Self>, KeyError> {
         match source {
-            KeySource::Environment(text) => parse(text, &source.describe()).map(Some),
-            KeySource::File(path) => load_file(path),
+            KeySource::Environment(text) => parse(text, &source.describe(), None).map(Some),
+            KeySource::File(path, passphrase) => load_file(path, passphrase.as_deref().map(String::as_str)),
         }
     }
 
     /// Makes a new key and writes it to a file that must not exist, readable for its owner alone.
-    pub fn create(path: &Path) -> Result<Self, KeyError> {
-        let io = |error| KeyError::Io(path.into(), error);
-        let text = Zeroizing::new(Fernet::generate_key());
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(io)?;
-        file.sync_all().map_err(io)?;
-        // The name of the file must survive a power cut as well as its content.
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
-        parse(&text, &path.display().to_string())
+    pub fn create(path: &Path, passphrase: Option<&str>) -> Result<Self, KeyError> {
+        let made = Self { keys: vec![Key::generate()] };
+        write_new(path, &made.lines(passphrase)).map_err(|error| KeyError::Io(path.into(), error))?;
+        Ok(made)
     }
 
     #[cfg(test)]
     pub fn generate() -> Self {
-        parse(&Fernet::generate_key(), "test").expect("a generated key is one")
+        Self { keys: vec![Key::generate()] }
+    }
+
+    /// With a new key in front of those that there are.
+    pub fn with_new_key(&self) -> Self {
+        Self { keys: [vec![Key::generate()], self.keys.clone()].concat() }
+    }
+
+    /// Without the older keys.
+    pub fn newest_alone(&self) -> Self {
+        Self { keys: self.keys[..1].to_vec() }
+    }
+
+    /// Puts the keys into the file, which has either the old content or the new one, whatever happens in between.
+    pub fn replace_file(&self, path: &Path, passphrase: Option<&str>) -> Result<(), KeyError> {
+        let io = |error| KeyError::Io(path.into(), error);
+        let mut new = path.as_os_str().to_owned();
+        new.push(".new");
+        let new = PathBuf::from(new);
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(io(error)),
+            _ => {}
+        }
+        write_new(&new, &self.lines(passphrase)).map_err(io)?;
+        fs::rename(&new, path).and_then(|()| sync_folder(path)).map_err(io)
+    }
+
+    /// The keys as a file has them.
+    pub fn lines(&self, passphrase: Option<&str>) -> Zeroizing<String> {
+        let mut lines = Zeroizing::new(String::new());
+        for key in &self.keys {
+            match passphrase {
+                None => lines.push_str(&key.text),
+                Some(passphrase) => lines.push_str(&seal_under(passphrase, &key.text)),
+            }
+            lines.push('\n');
+        }
+        lines
+    }
+
+    /// A name for each key, newest first, by which people tell them apart: of a hash, it does not help to find the key.
+    pub fn names(&self) -> Vec<String> {
+        let name =
+            |key: &Key| Sha256::digest(key.text.as_bytes())[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+        self.keys.iter().map(name).collect()
+    }
+
+    /// Which of the keys opens it, counted from the newest.
+    pub(super) fn which_opens(&self, token: &str) -> Option<usize> {
+        self.keys.iter().position(|key| key.fernet.decrypt(token).is_ok())
     }
 
     pub(super) fn seal(&self, plain: &[u8]) -> String {
-        self.keys.encrypt(plain)
+        self.keys[0].fernet.encrypt(plain)
     }
 
     pub(super) fn open(&self, token: &str) -> Option<Zeroizing<Vec<u8>>> {
-        self.keys.decrypt(token).ok().map(Zeroizing::new)
+        self.keys.iter().find_map(|key| key.fernet.decrypt(token).ok()).map(Zeroizing::new)
     }
 }
 
-fn load_file(path: &Path) -> Result<Option<MasterKey>, KeyError> {
+impl Key {
+    fn generate() -> Self {
+        Self::parse(&Fernet::generate_key()).expect("a generated key is one")
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(Self { text: Zeroizing::new(text.to_owned()), fernet: Fernet::new(text)? })
+    }
+}
+
+fn load_file(path: &Path, passphrase: Option<&str>) -> Result<Option<MasterKey>, KeyError> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -88,19 +166,94 @@ fn load_file(path: &Path) -> Result<Option<MasterKey>, KeyError> {
     let bytes = fs::read(path).map_err(|error| KeyError::Io(path.into(), error))?;
     let name = path.display().to_string();
     let text = String::from_utf8(bytes).map_err(|_| KeyError::Malformed(name.clone(), 1))?;
-    parse(&Zeroizing::new(text), &name).map(Some)
+    parse(&Zeroizing::new(text), &name, passphrase).map(Some)
 }
 
-fn parse(text: &str, name: &str) -> Result<MasterKey, KeyError> {
+/// A key a line; in the environment, where lines are hard to write, spaces and commas part them too.
+fn parse(text: &str, name: &str, passphrase: Option<&str>) -> Result<MasterKey, KeyError> {
     let mut keys = Vec::new();
     for (number, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if !line.is_empty() {
-            keys.push(Fernet::new(line).ok_or_else(|| KeyError::Malformed(name.into(), number + 1))?);
+        for word in line.split([' ', '\t', ',']).filter(|word| !word.is_empty()) {
+            let malformed = || KeyError::Malformed(name.into(), number + 1);
+            keys.push(match (word.strip_prefix(SEALED), passphrase) {
+                (None, _) => Key::parse(word).ok_or_else(malformed)?,
+                (Some(_), None) => return Err(KeyError::NoPassphrase(name.into())),
+                (Some(sealed), Some(passphrase)) => {
+                    let opened = open_under(passphrase, sealed).ok_or_else(malformed)?;
+                    let opened = opened.and_then(|text| Key::parse(&text));
+                    opened.ok_or_else(|| KeyError::WrongPassphrase(name.into(), number + 1))?
+                }
+            });
         }
     }
-    if keys.is_empty() {
-        return Err(KeyError::Empty(name.into()));
+    match keys.is_empty() {
+        true => Err(KeyError::Empty(name.into())),
+        false => Ok(MasterKey { keys }),
     }
-    Ok(MasterKey { keys: MultiFernet::new(keys) })
+}
+
+fn seal_under(passphrase: &str, key: &str) -> String {
+    let salt = random_bytes::<16>();
+    let token = fernet_under(passphrase, &salt, ROUNDS).encrypt(key.as_bytes());
+    format!("{SEALED}{ROUNDS}${}${token}", BASE64_URL_SAFE.encode(salt))
+}
+
+/// `None`: it is no such line. `Some(None)`: another passphrase, or damaged.
+fn open_under(passphrase: &str, sealed: &str) -> Option<Option<Zeroizing<String>>> {
+    let mut parts = sealed.split('$');
+    let (rounds, salt, token) = (parts.next()?, parts.next()?, parts.next()?);
+    let rounds = rounds.parse().ok().filter(|rounds| (1..=MOST_ROUNDS).contains(rounds))?;
+    let salt = BASE64_URL_SAFE.decode(salt).ok()?;
+    let plain = fernet_under(passphrase, &salt, rounds).decrypt(token).ok().map(Zeroizing::new);
+    Some(plain.and_then(|plain| String::from_utf8(plain.to_vec()).ok()).map(Zeroizing::new))
+}
+
+fn fernet_under(passphrase: &str, salt: &[u8], rounds: u32) -> Fernet {
+    let derived: Zeroizing<[u8; 32]> =
+        Zeroizing::new(pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(passphrase.as_bytes(), salt, rounds));
+    let text = Zeroizing::new(BASE64_URL_SAFE.encode(&derived[..]));
+    Fernet::new(&text).expect("32 bytes make a Fernet key")
+}
+
+fn write_new(path: &Path, lines: &str) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(lines.as_bytes())?;
+    file.sync_all()?;
+    sync_folder(path)
+}
+
+/// The name of a file must survive a power cut as well as its content.
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_under_a_passphrase_opens_with_that_one_alone_and_shows_no_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        let made = MasterKey::create(&path, Some("correct horse")).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(!text.contains(made.keys[0].text.as_str()));
+        let load = |passphrase: Option<&str>| {
+            let passphrase = passphrase.map(|passphrase| Zeroizing::new(passphrase.to_owned()));
+            MasterKey::load(&KeySource::File(path.clone(), passphrase))
+        };
+        assert_eq!(load(Some("correct horse")).unwrap().unwrap().names(), made.names());
+        assert!(matches!(load(Some("battery staple")), Err(KeyError::WrongPassphrase(..))));
+        assert!(matches!(load(None), Err(KeyError::NoPassphrase(_))));
+    }
+
+    #[test]
+    fn the_newest_key_seals_and_each_opens() {
+        let old = MasterKey::generate();
+        let both = old.with_new_key();
+        let (before, after) = (old.seal(b"x"), both.seal(b"x"));
+        assert_eq!((both.which_opens(&before), both.which_opens(&after)), (Some(1), Some(0)));
+        assert!(old.open(&after).is_none() && both.newest_alone().open(&before).is_none());
+    }
 }

@@ -143,6 +143,16 @@ pub fn edit(
     get(tx, room, seq)?.ok_or_else(gone)
 }
 
+/// Who wrote the message at a position, and what they called it.
+pub(super) fn name_of(reader: &mut Reader, room: RoomId, seq: i64) -> Result<Option<(Identity, ClientId)>> {
+    let row = messages::table.find((room.get(), seq)).select(messages::body);
+    let sealed: Option<String> = row.first(reader.connection).optional()?;
+    let Some(sealed) = sealed else { return Ok(None) };
+    let body: Body = reader.open_json(place(room, &seq.to_be_bytes()), sealed)?;
+    let author = body.author();
+    Ok(body.c.map(|id| (author, id)))
+}
+
 fn gone() -> Error {
     Error::NotFound("There is no such message.".into())
 }

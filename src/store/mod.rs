@@ -4,15 +4,18 @@ pub mod accounts;
 pub mod admin;
 pub mod attachments;
 pub mod audit;
+pub mod backup;
 pub mod client_ids;
 mod connection;
 pub mod edits;
 pub mod files;
 pub mod invites;
+pub mod keys;
 mod master_key;
 pub mod messages;
 pub mod moderation;
 pub mod people;
+mod pieces;
 pub mod pins;
 mod place;
 mod prepare;
@@ -34,6 +37,7 @@ mod writer;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::r2d2::Pool;
 use zeroize::Zeroizing;
@@ -44,7 +48,7 @@ use crate::error::{Error, Result};
 use crate::hub::{Publication, Publisher};
 use crate::types::{DatabaseUrl, Identity};
 use connection::{AnyConnection, Connections};
-use place::{Column, KeyName, Place};
+use place::{BlindColumn, Column, KeyName, Place};
 use shared::Shared;
 use vault::{Blind, Sealed, StoredKey, Vault};
 pub use writer::Lane;
@@ -52,6 +56,8 @@ use writer::Writer;
 
 /// Connections that read at the same time.
 const READERS: u32 = 4;
+/// Lanes of the writer on PostgreSQL.
+const LANES: usize = 5;
 
 /// The database: reads from a pool, writes through the one writer.
 pub struct Db {
@@ -97,7 +103,11 @@ impl Db {
         let task = tokio::task::spawn_blocking(move || {
             let mut connection =
                 readers.get().map_err(|_| Error::Unavailable("The database cannot be reached. Try again.".into()))?;
-            work(&mut Reader { connection: &mut connection, vault: &vault })
+            let mut reader = Reader { connection: &mut connection, vault: &vault };
+            match vault.are_blinds_changing() {
+                true => reader.at_one_moment(work),
+                false => work(&mut reader),
+            }
         });
         task.await.unwrap_or_else(|error| Err(Error::internal(error)))
     }
@@ -182,6 +192,17 @@ impl<'a> std::ops::DerefMut for Tx<'a> {
 }
 
 impl Reader<'_> {
+    /// Reads one state of the database, whatever is written meanwhile.
+    fn at_one_moment<T>(&mut self, work: impl FnOnce(&mut Reader) -> Result<T>) -> Result<T> {
+        let vault = self.vault;
+        self.connection.transaction(|connection| {
+            if let AnyConnection::Postgres(connection) = connection {
+                connection.batch_execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")?;
+            }
+            work(&mut Reader { connection, vault })
+        })
+    }
+
     fn seal(&mut self, place: Place, plain: &[u8]) -> Result<Sealed> {
         self.load_key(place.key())?;
         self.vault.seal(place, plain).map_err(Error::Internal)
@@ -189,6 +210,10 @@ impl Reader<'_> {
 
     fn open(&mut self, place: Place, sealed: String) -> Result<Zeroizing<Vec<u8>>> {
         self.load_key(place.key())?;
+        // Sealed by somebody who has a newer key already.
+        if Sealed::generation(&sealed).is_some_and(|generation| !self.vault.has(place.key(), generation)) {
+            keys::refresh(self)?;
+        }
         self.vault.open(place, &Sealed::from_stored(sealed)).map_err(Error::Internal)
     }
 
@@ -202,22 +227,42 @@ impl Reader<'_> {
         serde_json::from_slice(&plain).map_err(Error::internal)
     }
 
-    /// The blind index of who somebody is to others.
-    fn person(&mut self, identity: &Identity) -> Result<Vec<u8>> {
-        match identity {
-            Identity::Account(user) => self.blind("person", &format!("account:{user}")),
-            Identity::Guest(key) => self.blind("person", &format!("guest:{}", key.as_str())),
+    /// The blind index of who somebody is to others, as that column has it.
+    fn person(&mut self, column: BlindColumn, identity: &Identity) -> Result<Vec<u8>> {
+        self.blind(column, &person_text(identity))
+    }
+
+    /// The blind index of a value, as that column has it: while keys change, a row may still have an older one.
+    fn blind(&mut self, column: BlindColumn, value: &str) -> Result<Vec<u8>> {
+        let blinds = self.blinds(column, value)?;
+        self.stored_blind(column, blinds)
+    }
+
+    /// As [`Self::blind`], of something that a person has called so.
+    fn blind_of(&mut self, column: BlindColumn, person: &Identity, value: &str) -> Result<Vec<u8>> {
+        let blinds = self.blinds_of(column, person, value)?;
+        self.stored_blind(column, blinds)
+    }
+
+    /// The blind indexes of a value under each key, the newest first.
+    fn blinds(&mut self, column: BlindColumn, value: &str) -> Result<Vec<Vec<u8>>> {
+        let blinds = self.vault.blinds(column.scope(), value).map_err(Error::Internal)?;
+        Ok(blinds.into_iter().map(Blind::into_stored).collect())
+    }
+
+    fn blinds_of(&mut self, column: BlindColumn, person: &Identity, value: &str) -> Result<Vec<Vec<u8>>> {
+        let blinds = self.vault.blinds_of(column.scope(), &person_text(person), value).map_err(Error::Internal)?;
+        Ok(blinds.into_iter().map(Blind::into_stored).collect())
+    }
+
+    /// The one that is stored, or else the newest.
+    fn stored_blind(&mut self, column: BlindColumn, mut blinds: Vec<Vec<u8>>) -> Result<Vec<u8>> {
+        for older in &blinds[1..] {
+            if keys::blinds::is_stored(self, column, older)? {
+                return Ok(older.clone());
+            }
         }
-    }
-
-    /// The blind index of something that a person has called so.
-    fn blind_of(&mut self, scope: &str, person: &Identity, value: &str) -> Result<Vec<u8>> {
-        let person: String = self.person(person)?.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.blind(scope, &format!("{person} {value}"))
-    }
-
-    fn blind(&mut self, scope: &str, value: &str) -> Result<Vec<u8>> {
-        self.vault.blind(scope, value).map(Blind::into_stored).map_err(Error::Internal)
+        Ok(blinds.swap_remove(0))
     }
 
     /// Makes sure that the vault has a data key: those of rooms are read when they are first needed.
@@ -230,11 +275,19 @@ impl Reader<'_> {
     }
 }
 
+/// What the blind index of a person is made of.
+fn person_text(identity: &Identity) -> String {
+    match identity {
+        Identity::Account(user) => format!("account:{user}"),
+        Identity::Guest(key) => format!("guest:{}", key.as_str()),
+    }
+}
+
 /// Writers that the database takes at the same time.
 fn writers(url: &DatabaseUrl) -> usize {
     match url {
         DatabaseUrl::Sqlite(_) => 1,
-        DatabaseUrl::Postgres(_) => 5,
+        DatabaseUrl::Postgres(_) => LANES,
     }
 }
 

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::schema::{address_bans, sanctions};
-use super::{Column, Place, Reader, Tx};
+use super::{BlindColumn, Column, Place, Reader, Tx};
 use crate::error::Result;
 use crate::types::{Identity, InviteId, Network, Reason, RoomId, Timestamp, Username};
 
@@ -50,7 +50,7 @@ pub fn sanctions_of(
     person: &Identity,
     room: Option<RoomId>,
 ) -> Result<(Option<Sanction>, Option<Sanction>)> {
-    let blind = reader.person(person)?;
+    let blind = reader.person(BlindColumn::Sanctioned, person)?;
     let rows: Vec<(i64, String)> = sanctions::table
         .filter(sanctions::person.eq(&blind).and(sanctions::room_id.eq_any([0, scope(room)])))
         .select((sanctions::room_id, sanctions::sanction))
@@ -67,7 +67,7 @@ pub fn sanctions_of(
 }
 
 pub fn set_sanction(tx: &mut Tx, person: &Identity, room: Option<RoomId>, sanction: &Sanction) -> Result<()> {
-    let blind = tx.person(person)?;
+    let blind = tx.person(BlindColumn::Sanctioned, person)?;
     let id = scope(room);
     diesel::delete(sanctions::table.find((id, &blind))).execute(tx.reader.connection)?;
     if sanction.muted_until.is_none() && sanction.banned_until.is_none() {
@@ -80,6 +80,24 @@ pub fn set_sanction(tx: &mut Tx, person: &Identity, room: Option<RoomId>, sancti
     Ok(())
 }
 
+/// Gives a mute or ban another blind index. The room 0 is the server.
+pub(super) fn rename(tx: &mut Tx, room: i64, person: &[u8], new: &[u8]) -> Result<()> {
+    let row = sanctions::table.find((room, person));
+    let sealed: Option<String> = row.select(sanctions::sanction).first(tx.reader.connection).optional()?;
+    let Some(sealed) = sealed else { return Ok(()) };
+    let sanction: Sanction = tx.open_json(sanction_place(room, person), sealed)?;
+    let sealed = tx.seal_json(sanction_place(room, new), &sanction)?;
+    diesel::update(row)
+        .set((sanctions::person.eq(new), sanctions::sanction.eq(sealed)))
+        .execute(tx.reader.connection)?;
+    Ok(())
+}
+
+/// Those who are called in mutes and bans.
+pub(super) fn names(reader: &mut Reader) -> Result<Vec<Username>> {
+    Ok(all_sanctions(reader)?.into_iter().filter_map(|row| row.sanction.name).collect())
+}
+
 /// A network that may not come in: the sealed part of a row.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct AddressBan {
@@ -90,7 +108,7 @@ pub struct AddressBan {
 pub fn ban_address(tx: &mut Tx, person: &Identity, ban: &AddressBan) -> Result<()> {
     let id = InviteId::random();
     let sealed = tx.seal_json(address_place(id.as_bytes()), ban)?;
-    let person = tx.person(person)?;
+    let person = tx.person(BlindColumn::AddressBanned, person)?;
     diesel::insert_into(address_bans::table)
         .values((address_bans::id.eq(id.as_bytes()), address_bans::person.eq(person), address_bans::ban.eq(sealed)))
         .execute(tx.reader.connection)?;
@@ -99,7 +117,7 @@ pub fn ban_address(tx: &mut Tx, person: &Identity, ban: &AddressBan) -> Result<(
 
 /// Lifts what the person's ban brought.
 pub fn unban_addresses(tx: &mut Tx, person: &Identity) -> Result<()> {
-    let person = tx.person(person)?;
+    let person = tx.person(BlindColumn::AddressBanned, person)?;
     diesel::delete(address_bans::table.filter(address_bans::person.eq(person))).execute(tx.reader.connection)?;
     Ok(())
 }

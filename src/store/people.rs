@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::schema::users::dsl;
 use super::schema::{blocks, room_preferences};
 use super::statements::CountMessages;
-use super::{Column, Place, Reader, Tx};
+use super::{BlindColumn, Column, Place, Reader, Tx};
 use crate::error::{Error, Result};
 use crate::types::{Identity, NameKey, PublicKey, RoomId, Timestamp, User, UserId, Username};
 
@@ -33,7 +33,7 @@ pub fn insert(tx: &mut Tx, user: &User) -> Result<()> {
         Profile { name: user.name.clone(), public_key: user.public_key.clone(), joined_at: user.joined_at.micros() };
     let profile = tx.seal_json(place(Column::UserProfile, id), &profile)?;
     let last_active = tx.seal_json(place(Column::UserLastActive, id), &user.joined_at.micros())?;
-    let name_blind = tx.blind("users.name", user.name.as_str())?;
+    let name_blind = tx.blind(BlindColumn::UserName, user.name.as_str())?;
     diesel::insert_into(dsl::users)
         .values((
             dsl::id.eq(id),
@@ -83,7 +83,7 @@ pub fn public_key(reader: &mut Reader, user: UserId) -> Result<Option<PublicKey>
 
 /// Whether somebody has ever been here under exactly this name.
 pub fn was_here(reader: &mut Reader, name: &Username) -> Result<bool> {
-    let name_blind = reader.blind("users.name", name.as_str())?;
+    let name_blind = reader.blind(BlindColumn::UserName, name.as_str())?;
     let found =
         dsl::users.filter(dsl::name_blind.eq(name_blind)).select(dsl::message_count).first::<i64>(reader.connection);
     Ok(found.optional()?.is_some())
@@ -109,7 +109,7 @@ impl Block {
 /// Blocks somebody; who is blocked already stays so.
 pub fn block(tx: &mut Tx, user: UserId, block: &Block) -> Result<()> {
     unblock(tx, user, &block.identity())?;
-    let person = tx.person(&block.identity())?;
+    let person = tx.person(BlindColumn::Blocked, &block.identity())?;
     let row = [user.as_bytes(), &person[..]].concat();
     let sealed = tx.seal_json(place(Column::Block, &row), block)?;
     diesel::insert_into(blocks::table)
@@ -120,7 +120,7 @@ pub fn block(tx: &mut Tx, user: UserId, block: &Block) -> Result<()> {
 
 /// Whether there was a block to lift.
 pub fn unblock(tx: &mut Tx, user: UserId, whom: &Identity) -> Result<bool> {
-    let person = tx.person(whom)?;
+    let person = tx.person(BlindColumn::Blocked, whom)?;
     let removed = diesel::delete(blocks::table.find((user.as_bytes(), person))).execute(tx.reader.connection)?;
     Ok(removed > 0)
 }
@@ -138,9 +138,30 @@ pub fn blocks(reader: &mut Reader, user: UserId) -> Result<Vec<Block>> {
         .collect()
 }
 
+/// Gives a block another blind index.
+pub(super) fn rename_block(tx: &mut Tx, user: &[u8], person: &[u8], new: &[u8]) -> Result<()> {
+    let row = blocks::table.find((user, person));
+    let sealed: Option<String> = row.select(blocks::block).first(tx.reader.connection).optional()?;
+    let Some(sealed) = sealed else { return Ok(()) };
+    let block: Block = tx.open_json(place(Column::Block, &[user, person].concat()), sealed)?;
+    let sealed = tx.seal_json(place(Column::Block, &[user, new].concat()), &block)?;
+    diesel::update(row).set((blocks::person.eq(new), blocks::block.eq(sealed))).execute(tx.reader.connection)?;
+    Ok(())
+}
+
+/// Everybody who is blocked by anybody.
+pub(super) fn blocked(reader: &mut Reader) -> Result<Vec<Identity>> {
+    let users: Vec<Vec<u8>> = blocks::table.select(blocks::user_id).distinct().load(reader.connection)?;
+    let mut blocked = Vec::new();
+    for user in users {
+        blocked.extend(self::blocks(reader, stored_user(&user)?)?.into_iter().map(|block| block.identity()));
+    }
+    Ok(blocked)
+}
+
 /// Those who have blocked somebody.
 pub fn blocked_by(reader: &mut Reader, whom: &Identity) -> Result<HashSet<UserId>> {
-    let person = reader.person(whom)?;
+    let person = reader.person(BlindColumn::Blocked, whom)?;
     let rows: Vec<Vec<u8>> =
         blocks::table.filter(blocks::person.eq(person)).select(blocks::user_id).load(reader.connection)?;
     rows.iter().map(|user| stored_user(user)).collect()

@@ -11,14 +11,40 @@ pub enum Purpose {
     Messages,
     Blind,
     MessageIds,
+    /// Ids and names that are made of others and have been handed out.
+    Names,
+    /// Keyed hashes of what the server hands out.
+    Signatures,
     Sessions,
     /// Sanctions, reports and the audit log.
     Moderation,
 }
 
 impl Purpose {
-    pub const WITHOUT_ROOM: [Self; 6] =
-        [Self::Accounts, Self::Rooms, Self::Blind, Self::MessageIds, Self::Sessions, Self::Moderation];
+    pub const WITHOUT_ROOM: [Self; 8] = [
+        Self::Accounts,
+        Self::Rooms,
+        Self::Blind,
+        Self::MessageIds,
+        Self::Names,
+        Self::Signatures,
+        Self::Sessions,
+        Self::Moderation,
+    ];
+
+    /// What was made with such a key is out in the world and has to stay good. It opens nothing, and is never replaced.
+    pub fn is_permanent(self) -> bool {
+        matches!(self, Self::MessageIds | Self::Names | Self::Signatures)
+    }
+
+    /// Whose key did the work before this purpose had one of its own.
+    pub fn heir_of(self) -> Option<Self> {
+        match self {
+            Self::Names => Some(Self::Blind),
+            Self::Signatures => Some(Self::Sessions),
+            _ => None,
+        }
+    }
 
     pub fn name(self) -> &'static str {
         match self {
@@ -27,6 +53,8 @@ impl Purpose {
             Self::Messages => "messages",
             Self::Blind => "blind",
             Self::MessageIds => "message_ids",
+            Self::Names => "names",
+            Self::Signatures => "signatures",
             Self::Sessions => "sessions",
             Self::Moderation => "moderation",
         }
@@ -155,5 +183,35 @@ impl KeyName {
 
     pub fn messages_of(room: RoomId) -> Self {
         Self { purpose: Purpose::Messages, room: room.get() }
+    }
+}
+
+/// A column that rows are found by, without showing what they are: a blind index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlindColumn {
+    UserName,
+    AccountKey,
+    RoomName,
+    RoomKey,
+    Sanctioned,
+    AddressBanned,
+    Blocked,
+    AttachmentOwner,
+    ClientId,
+    Reaction,
+}
+
+impl BlindColumn {
+    /// Goes into the hash: equal values of two scopes have nothing in common.
+    pub fn scope(self) -> &'static str {
+        match self {
+            Self::UserName => "users.name",
+            Self::AccountKey => "accounts.key",
+            Self::RoomName => "rooms.name",
+            Self::RoomKey => "rooms.key",
+            Self::Sanctioned | Self::AddressBanned | Self::Blocked | Self::AttachmentOwner => "person",
+            Self::ClientId => "client_id",
+            Self::Reaction => "reaction",
+        }
     }
 }

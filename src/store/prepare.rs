@@ -13,7 +13,7 @@ use super::connection::{self, AnyConnection};
 use super::master_key::{KeyError, MasterKey};
 use super::place::{KeyName, Purpose};
 use super::vault::{StoredKey, Vault, opens_all};
-use super::{accounts, insert_key, rooms, state, stored_generations, words};
+use super::{accounts, backup, insert_key, rooms, state, stored_generations, words};
 use crate::error::Error;
 use crate::types::{DatabaseUrl, KeySource, NameKey, RoomId, Timestamp};
 
@@ -43,8 +43,12 @@ pub fn prepare(url: DatabaseUrl, source: &KeySource, now: Timestamp) -> Result<P
     let stored = inspect(&url)?;
     let (master, made_key) = master_key(&url, source, stored.as_deref())?;
     let mut connection = connection::connect(&url)?;
+    if stored.is_some() {
+        keep_before_upgrade(&url, &mut connection)
+            .context("the database is not upgraded, since it cannot be kept as it was")?;
+    }
     migrate(&mut connection).with_context(|| format!("cannot prepare the database {}", url.describe()))?;
-    let vault = Arc::new(Vault::new(master));
+    let vault = Arc::new(Vault::new(master, source.clone()));
     connection
         .transaction::<_, anyhow::Error, _>(|connection| first_rows(connection, &vault, now))
         .with_context(|| format!("cannot prepare the database {}", url.describe()))?;
@@ -80,6 +84,24 @@ fn inspect(url: &DatabaseUrl) -> anyhow::Result<Option<Vec<StoredKey>>> {
     Ok((!keys.is_empty()).then_some(keys))
 }
 
+/// Whether a copy of an SQLite database is whole, one of this version or an older one, and opens under this key.
+pub(super) fn check_copy(path: &std::path::Path, master: &MasterKey) -> anyhow::Result<()> {
+    #[derive(QueryableByName)]
+    struct Check {
+        #[diesel(sql_type = Text)]
+        quick_check: String,
+    }
+
+    let url = DatabaseUrl::Sqlite(path.to_owned());
+    let stored = inspect(&url)?.context("there is no database of ours in it")?;
+    anyhow::ensure!(opens_all(master, &stored), "the database in it was sealed with another key");
+    if let Some(AnyConnection::Sqlite(mut connection)) = connection::connect_read_only(&url)? {
+        let found: Vec<Check> = diesel::sql_query("PRAGMA quick_check").load(&mut connection)?;
+        anyhow::ensure!(found.iter().all(|check| check.quick_check == "ok"), "the database in it is damaged");
+    }
+    Ok(())
+}
+
 fn master_key(
     url: &DatabaseUrl,
     source: &KeySource,
@@ -90,8 +112,11 @@ fn master_key(
             Err(KeyError::Wrong(source.describe(), url.describe()))
         }
         (Some(master), _, _) => Ok((master, None)),
-        (None, Some(_), KeySource::File(path)) => Err(KeyError::Missing(path.clone(), url.describe())),
-        (None, None, KeySource::File(path)) => Ok((MasterKey::create(path)?, Some(path.clone()))),
+        (None, Some(_), KeySource::File(path, _)) => Err(KeyError::Missing(path.clone(), url.describe())),
+        (None, None, KeySource::File(path, passphrase)) => {
+            let passphrase = passphrase.as_deref().map(String::as_str);
+            Ok((MasterKey::create(path, passphrase)?, Some(path.clone())))
+        }
         (None, _, KeySource::Environment(_)) => Err(KeyError::Empty(source.describe())),
     }
 }
@@ -136,6 +161,17 @@ fn refuse_newer(connection: &mut AnyConnection) -> anyhow::Result<()> {
     }
 }
 
+/// The newest migration of a database.
+pub(super) fn newest_migration(connection: &mut AnyConnection) -> anyhow::Result<String> {
+    let mut applied = match connection {
+        AnyConnection::Sqlite(connection) => connection.applied_migrations(),
+        AnyConnection::Postgres(connection) => connection.applied_migrations(),
+    }
+    .map_err(|error| anyhow!("{error}"))?;
+    applied.sort();
+    Ok(applied.pop().map(|version| version.to_string()).unwrap_or_default())
+}
+
 fn unknown_migration<DB, C>(connection: &mut C, known: EmbeddedMigrations) -> anyhow::Result<Option<String>>
 where
     DB: diesel::backend::Backend,
@@ -151,6 +187,23 @@ where
         .collect();
     let applied = connection.applied_migrations().map_err(|error| anyhow!("{error}"))?;
     Ok(applied.iter().map(ToString::to_string).find(|version| !known.contains(version)))
+}
+
+/// Before an upgrade changes an SQLite database: a copy of it, beside it.
+fn keep_before_upgrade(url: &DatabaseUrl, connection: &mut AnyConnection) -> anyhow::Result<()> {
+    let (DatabaseUrl::Sqlite(path), AnyConnection::Sqlite(sqlite)) = (url, &mut *connection) else { return Ok(()) };
+    if !sqlite.has_pending_migration(SQLITE).map_err(|error| anyhow!("{error}"))? {
+        return Ok(());
+    }
+    let mut copy = path.as_os_str().to_owned();
+    copy.push(format!(".before-{}", newest_migration(connection)?.replace('-', "")));
+    let copy = PathBuf::from(copy);
+    if copy.exists() {
+        return Ok(());
+    }
+    backup::copy_database(connection, &copy)?;
+    tracing::info!("the database is upgraded; as it was, it is kept in {}", copy.display());
+    Ok(())
 }
 
 fn migrate(connection: &mut AnyConnection) -> anyhow::Result<()> {
@@ -170,10 +223,20 @@ fn migrate(connection: &mut AnyConnection) -> anyhow::Result<()> {
 /// The data keys and the public room, where they are not there yet; and the keys into the vault.
 fn first_rows(connection: &mut AnyConnection, vault: &Vault, now: Timestamp) -> anyhow::Result<()> {
     let names = Purpose::WITHOUT_ROOM.map(KeyName::of).into_iter().chain([KeyName::messages_of(RoomId::PUBLIC)]);
+    let is_new = stored_generations(connection, KeyName::of(Purpose::Accounts))?.is_empty();
+    // Before the keys: what changes meanwhile is noticed.
+    vault.set_version(state::version(&mut super::Reader { connection, vault }, state::KEYS)?);
     for name in names {
         let mut stored = stored_generations(connection, name)?;
         if stored.is_empty() {
-            let key = vault.new_key(name);
+            let key = match name.purpose.heir_of() {
+                Some(purpose) if !is_new => {
+                    let of = KeyName::of(purpose);
+                    vault.load(of, stored_generations(connection, of)?)?;
+                    vault.heir_key(name, of)?
+                }
+                _ => vault.new_key(name),
+            };
             insert_key(connection, &key)?;
             stored.push(key);
         }

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::schema::reactions;
-use super::{Column, Place, Reader, Tx};
+use super::{BlindColumn, Column, Place, Reader, Tx};
 use crate::error::Result;
 use crate::types::{Emoji, Identity, Reactions, Room, RoomId, UserId, Username};
 
@@ -30,11 +30,14 @@ impl Reaction {
 
 /// Whether the person had not reacted so yet.
 pub fn add(tx: &mut Tx, room: &Room, seq: i64, reaction: &Reaction) -> Result<bool> {
-    let id = tx.blind_of("reaction", &reaction.author(), reaction.emoji.as_str())?;
-    let row = reactions::table.find((room.id.get(), seq, &id)).select(reactions::seq);
-    if row.first::<i64>(tx.reader.connection).optional()?.is_some() {
+    let mut ids = tx.blinds_of(BlindColumn::Reaction, &reaction.author(), reaction.emoji.as_str())?;
+    let known = reactions::table
+        .filter(reactions::room_id.eq(room.id.get()).and(reactions::seq.eq(seq)).and(reactions::id.eq_any(&ids)))
+        .select(reactions::seq);
+    if known.first::<i64>(tx.reader.connection).optional()?.is_some() {
         return Ok(false);
     }
+    let id = ids.swap_remove(0);
     let sealed = tx.seal_json(place(room.id, &row_of(seq, &id)), reaction)?;
     diesel::insert_into(reactions::table)
         .values((
@@ -49,8 +52,26 @@ pub fn add(tx: &mut Tx, room: &Room, seq: i64, reaction: &Reaction) -> Result<bo
 
 /// Whether there was one to take back.
 pub fn remove(tx: &mut Tx, room: &Room, seq: i64, who: &Identity, emoji: &Emoji) -> Result<bool> {
-    let id = tx.blind_of("reaction", who, emoji.as_str())?;
-    Ok(diesel::delete(reactions::table.find((room.id.get(), seq, id))).execute(tx.reader.connection)? > 0)
+    let ids = tx.blinds_of(BlindColumn::Reaction, who, emoji.as_str())?;
+    let rows = reactions::table
+        .filter(reactions::room_id.eq(room.id.get()).and(reactions::seq.eq(seq)).and(reactions::id.eq_any(ids)));
+    Ok(diesel::delete(rows).execute(tx.reader.connection)? > 0)
+}
+
+pub(super) fn get(reader: &mut Reader, room: RoomId, seq: i64, id: &[u8]) -> Result<Option<Reaction>> {
+    let row = reactions::table.find((room.get(), seq, id)).select(reactions::reaction);
+    let sealed: Option<String> = row.first(reader.connection).optional()?;
+    sealed.map(|sealed| reader.open_json(place(room, &row_of(seq, id)), sealed)).transpose()
+}
+
+/// Gives a reaction another id.
+pub(super) fn rename(tx: &mut Tx, room: RoomId, seq: i64, id: &[u8], new: &[u8]) -> Result<()> {
+    let Some(reaction) = get(tx, room, seq, id)? else { return Ok(()) };
+    let sealed = tx.seal_json(place(room, &row_of(seq, new)), &reaction)?;
+    diesel::update(reactions::table.find((room.get(), seq, id)))
+        .set((reactions::id.eq(new), reactions::reaction.eq(sealed)))
+        .execute(tx.reader.connection)?;
+    Ok(())
 }
 
 /// The reactions to messages of a room, by position, the oldest first.

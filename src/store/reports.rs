@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::schema::reports;
-use super::{Column, Place, Reader, Tx};
+use super::{Column, Place, Reader, Tx, person_text};
 use crate::error::{Error, Result};
 use crate::types::{Identity, MessageId, Reason, ReportId, RoomName, Username};
 
@@ -30,11 +30,9 @@ pub struct Resolution {
 
 /// One person's report of one message has one id.
 pub fn id_of(reader: &mut Reader, by: &Identity, message: MessageId) -> Result<ReportId> {
-    let blind = reader.blind_of("report", by, &message.uuid().to_string())?;
-    blind
-        .get(..16)
-        .and_then(ReportId::from_stored)
-        .ok_or_else(|| Error::Internal(anyhow::anyhow!("a short blind index")))
+    let value = format!("{} {}", person_text(by), message.uuid());
+    let hash = reader.vault.name_of("report", &value).map_err(Error::Internal)?;
+    ReportId::from_stored(&hash[..16]).ok_or_else(|| Error::Internal(anyhow::anyhow!("a short hash")))
 }
 
 pub fn set(tx: &mut Tx, id: ReportId, report: &Report) -> Result<()> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::people::{stored_user, timestamp};
 use super::schema::{memberships, rooms};
-use super::{Column, KeyName, Lane, Place, Reader, Tx};
+use super::{BlindColumn, Column, KeyName, Lane, Place, Reader, Tx};
 use crate::error::{Error, Result};
 use crate::types::{NameKey, Room, RoomId, RoomName, RoomRole, Timestamp, UserId, Username};
 
@@ -63,7 +63,7 @@ pub fn lane(name: &RoomName) -> Lane {
 /// Stores a new room with a message key of its own. `Conflict` when the name is taken, or one that looks like it.
 pub fn insert(tx: &mut Tx, room: &Room) -> Result<()> {
     let profile = seal_profile(tx, room)?;
-    let name_blind = tx.blind("rooms.name", room.name.as_str())?;
+    let name_blind = tx.blind(BlindColumn::RoomName, room.name.as_str())?;
     // Nobody mistakes a room of two for another one: it has no name that people read.
     let key_blind = match room.direct {
         Some(_) => None,
@@ -90,7 +90,7 @@ pub fn insert(tx: &mut Tx, room: &Room) -> Result<()> {
 }
 
 fn key_blind(reader: &mut Reader, name: &RoomName) -> Result<Vec<u8>> {
-    reader.blind("rooms.key", NameKey::of_room(name).as_str())
+    reader.blind(BlindColumn::RoomKey, NameKey::of_room(name).as_str())
 }
 
 /// Whether there is a room of this name, or of one that looks like it.
@@ -151,7 +151,7 @@ pub(super) fn touch_public(tx: &mut Tx) -> Result<()> {
 }
 
 pub fn find(reader: &mut Reader, name: &RoomName) -> Result<Option<Room>> {
-    let name_blind = reader.blind("rooms.name", name.as_str())?;
+    let name_blind = reader.blind(BlindColumn::RoomName, name.as_str())?;
     let row: Option<(i64, String)> = rooms::table
         .filter(rooms::name_blind.eq(name_blind))
         .select((rooms::id, rooms::profile))
@@ -189,8 +189,8 @@ fn seal_profile(tx: &mut Tx, room: &Room) -> Result<String> {
 /// The name of the room of two people: the same whoever asks, and nobody else can tell it.
 pub fn direct_name(reader: &mut Reader, one: UserId, other: UserId) -> Result<RoomName> {
     let (first, second) = (one.min(other), one.max(other));
-    let blind = reader.blind("rooms.direct", &format!("{first} {second}"))?;
-    let digits: String = blind[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = reader.vault.name_of("rooms.direct", &format!("{first} {second}")).map_err(Error::Internal)?;
+    let digits: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(RoomName::direct(&digits))
 }
 

@@ -14,6 +14,9 @@ pub const ACCESS: &str = "access";
 /// Counts the accounts that were made: guests of that name are sent away.
 pub const NAMES: &str = "names";
 
+/// Counts the changes of keys: whoever has them loaded reads them again.
+pub const KEYS: &str = "keys";
+
 /// Makes the row if need be, and counts a change. The row stays locked until the commit.
 pub fn touch(tx: &mut Tx, name: &str) -> Result<()> {
     let touched = diesel::update(state::table.find(name))

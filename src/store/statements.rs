@@ -3,7 +3,7 @@
 
 use diesel::connection::Connection;
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::sql_types::{BigInt, Binary, Integer, Text};
 
 use super::connection::AnyConnection;
@@ -20,16 +20,19 @@ pub enum Savepoint {
 /// Kept prepared under their SQL, not under their type: a type may stand for several statements.
 macro_rules! statement {
     ($type:ty) => {
-        impl QueryId for $type {
+        impl diesel::query_builder::QueryId for $type {
             type QueryId = ();
             const HAS_STATIC_QUERY_ID: bool = false;
         }
 
-        impl RunQueryDsl<AnyConnection> for $type {}
+        impl diesel::RunQueryDsl<$crate::store::connection::AnyConnection> for $type {}
     };
 }
 
+pub(super) use statement;
+
 statement!(Savepoint);
+statement!(TakeFile);
 statement!(CountMessages<'_>);
 statement!(NextSeq);
 
@@ -44,18 +47,43 @@ impl QueryFragment<Backend> for Savepoint {
     }
 }
 
-/// Waits until the lane is free on all nodes, and keeps it until the transaction ends. SQLite has one writer anyway.
+/// Waits until the lane is free on all nodes, and keeps it until the transaction ends. SQLite has one writer: the whole file
+/// is taken before anything is read, since what was read from an older state could not be written on.
 pub fn lock_lane(connection: &mut AnyConnection, lane: usize) -> QueryResult<()> {
     /// Tells our locks from those of others in the same database: "sc", lanes.
     const LANES: i32 = 0x7363_0001;
 
-    if let AnyConnection::Postgres(connection) = connection {
-        diesel::sql_query("SELECT pg_advisory_xact_lock($1, $2)")
-            .bind::<Integer, _>(LANES)
-            .bind::<Integer, _>(lane as i32)
-            .execute(connection)?;
+    match connection {
+        AnyConnection::Sqlite(_) => {
+            TakeFile.execute(connection)?;
+        }
+        AnyConnection::Postgres(connection) => {
+            diesel::sql_query("SELECT pg_advisory_xact_lock($1, $2)")
+                .bind::<Integer, _>(LANES)
+                .bind::<Integer, _>(lane as i32)
+                .execute(connection)?;
+        }
     }
     Ok(())
+}
+
+/// Waits until nobody else writes, on any node, until the transaction ends. For the first lane alone: a writer that has
+/// another one would wait in a circle.
+pub fn lock_all_lanes(connection: &mut AnyConnection) -> QueryResult<()> {
+    if let AnyConnection::Postgres(_) = connection {
+        (1..super::LANES).try_for_each(|lane| lock_lane(connection, lane))?;
+    }
+    Ok(())
+}
+
+/// A write that changes nothing. SQLite takes its lock for it, or waits until it can.
+struct TakeFile;
+
+impl QueryFragment<Backend> for TakeFile {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
+        out.push_sql("DELETE FROM state WHERE FALSE");
+        Ok(())
+    }
 }
 
 /// More messages of a person, the last of them at that time.

@@ -9,6 +9,7 @@
 //! row's id inside; with the derived key this binds it to its column, room and row: moved elsewhere it does not open.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, RwLock};
 
 use aes::Aes128;
@@ -23,7 +24,7 @@ use zeroize::Zeroizing;
 
 use super::master_key::MasterKey;
 use super::place::{Column, KeyName, Place, Purpose};
-use crate::types::{MessageId, RoomId, RoomName, Timestamp, random_bytes};
+use crate::types::{KeySource, MessageId, RoomId, RoomName, Timestamp, random_bytes};
 
 /// A sealed value, as the database holds it. Only the vault makes or opens one.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +37,11 @@ impl Sealed {
 
     pub(in crate::store) fn into_stored(self) -> String {
         self.0
+    }
+
+    /// Under which generation of its key it is sealed, where it is a sealed value at all. Its beginning is enough.
+    pub(in crate::store) fn generation(value: &str) -> Option<i32> {
+        value.split_once('.')?.0.parse().ok()
     }
 }
 
@@ -88,23 +94,90 @@ impl DataKey {
 type Generations = Arc<Vec<DataKey>>;
 
 pub struct Vault {
-    master: MasterKey,
+    source: KeySource,
+    master: RwLock<MasterKey>,
     keys: RwLock<HashMap<KeyName, Generations>>,
+    /// How often the keys had been changed when these were read.
+    version: AtomicI64,
     /// Room profiles that were opened before: the list of groups is asked for at each join, and names never change.
     pub(in crate::store) room_names: RwLock<HashMap<RoomId, (Timestamp, RoomName)>>,
 }
 
 impl Vault {
-    pub fn new(master: MasterKey) -> Self {
-        Self { master, keys: RwLock::default(), room_names: RwLock::default() }
+    /// `source`: where the master key is read from again when it was changed.
+    pub fn new(master: MasterKey, source: KeySource) -> Self {
+        Self {
+            source,
+            master: RwLock::new(master),
+            keys: RwLock::default(),
+            version: AtomicI64::new(0),
+            room_names: RwLock::default(),
+        }
     }
 
-    /// A new data key, to be stored before it is used.
+    /// The first generation of a data key, to be stored before it is used.
     pub(in crate::store) fn new_key(&self, name: KeyName) -> StoredKey {
-        let secret = Zeroizing::new(random_bytes::<32>());
-        let generation = 1;
-        let plain = Zeroizing::new([key_label(name, generation).as_bytes(), &secret[..]].concat());
-        StoredKey { name, generation, sealed: self.master.seal(&plain) }
+        self.key_of(name, 1, &random_bytes())
+    }
+
+    /// The generation that follows the newest one, sealed by `master`.
+    pub(in crate::store) fn next_key(&self, name: KeyName, master: &MasterKey) -> anyhow::Result<StoredKey> {
+        let generation = self.generations(name)?[0].generation + 1;
+        Ok(seal_key(master, name, generation, &random_bytes()))
+    }
+
+    /// A first generation with the secret of another key's oldest one.
+    pub(in crate::store) fn heir_key(&self, name: KeyName, of: KeyName) -> anyhow::Result<StoredKey> {
+        let generations = self.generations(of)?;
+        let oldest = generations.last().expect("a loaded key has a generation");
+        Ok(self.key_of(name, 1, &oldest.secret))
+    }
+
+    fn key_of(&self, name: KeyName, generation: i32, secret: &[u8; 32]) -> StoredKey {
+        seal_key(&self.master.read().expect("vault lock"), name, generation, secret)
+    }
+
+    /// The data keys that are loaded.
+    pub(in crate::store) fn names(&self) -> Vec<KeyName> {
+        self.keys.read().expect("vault lock").keys().copied().collect()
+    }
+
+    pub(in crate::store) fn version(&self) -> i64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Reads the master key again. What is loaded stays until it is loaded again.
+    pub(in crate::store) fn reload_master(&self) -> anyhow::Result<()> {
+        let master = MasterKey::load(&self.source)?.context("the file of the master key is gone")?;
+        *self.master.write().expect("vault lock") = master;
+        Ok(())
+    }
+
+    pub(in crate::store) fn set_version(&self, version: i64) {
+        self.version.store(version, Ordering::Release);
+    }
+
+    pub(in crate::store) fn source(&self) -> &KeySource {
+        &self.source
+    }
+
+    /// Whether rows may have the blind indexes of an older key.
+    pub(in crate::store) fn are_blinds_changing(&self) -> bool {
+        self.generations(KeyName::of(Purpose::Blind)).is_ok_and(|generations| generations.len() > 1)
+    }
+
+    /// The newest generation of a key that is loaded.
+    pub(in crate::store) fn newest(&self, name: KeyName) -> anyhow::Result<i32> {
+        Ok(self.generations(name)?[0].generation)
+    }
+
+    pub(in crate::store) fn has(&self, name: KeyName, generation: i32) -> bool {
+        self.generations(name).is_ok_and(|all| all.iter().any(|key| key.generation == generation))
+    }
+
+    /// The data key is gone, with its room.
+    pub(in crate::store) fn forget(&self, name: KeyName) {
+        self.keys.write().expect("vault lock").remove(&name);
     }
 
     pub(in crate::store) fn knows(&self, name: KeyName) -> bool {
@@ -115,7 +188,7 @@ impl Vault {
     pub(in crate::store) fn load(&self, name: KeyName, stored: Vec<StoredKey>) -> anyhow::Result<()> {
         let mut generations = Vec::with_capacity(stored.len());
         for key in stored {
-            generations.push(open_data_key(&self.master, &key)?);
+            generations.push(open_data_key(&self.master.read().expect("vault lock"), &key)?);
         }
         if generations.is_empty() {
             bail!("the data key {name:?} is missing from the table data_keys");
@@ -173,14 +246,26 @@ impl Vault {
         Ok(content)
     }
 
-    /// The blind index of `value` within `scope`, which names the column.
-    pub(in crate::store) fn blind(&self, scope: &str, value: &str) -> anyhow::Result<Blind> {
+    /// The blind indexes of `value` within `scope`, which names the column: under each generation of the key, newest first.
+    pub(in crate::store) fn blinds(&self, scope: &str, value: &str) -> anyhow::Result<Vec<Blind>> {
         let generations = self.generations(KeyName::of(Purpose::Blind))?;
-        let mut mac = hmac(&generations[0].secret[..]);
-        mac.update(scope.as_bytes());
-        mac.update(b"\0");
-        mac.update(value.as_bytes());
-        Ok(Blind(mac.finalize().into_bytes().into()))
+        Ok(generations.iter().map(|key| Blind(keyed_hash(key, scope, value))).collect())
+    }
+
+    /// As [`Self::blinds`], of something that a person has called so.
+    pub(in crate::store) fn blinds_of(&self, scope: &str, person: &str, value: &str) -> anyhow::Result<Vec<Blind>> {
+        let generations = self.generations(KeyName::of(Purpose::Blind))?;
+        let blind = |key: &DataKey| {
+            let person: String = keyed_hash(key, "person", person).iter().map(|byte| format!("{byte:02x}")).collect();
+            Blind(keyed_hash(key, scope, &format!("{person} {value}")))
+        };
+        Ok(generations.iter().map(blind).collect())
+    }
+
+    /// A hash that is handed out as a name or an id: the same for ever.
+    pub(in crate::store) fn name_of(&self, scope: &str, value: &str) -> anyhow::Result<[u8; 32]> {
+        let generations = self.generations(KeyName::of(Purpose::Names))?;
+        Ok(keyed_hash(&generations[0], scope, value))
     }
 
     /// The hashes of words in a room under its newest key. 32 bits: a hash that two words share leads to messages that do
@@ -231,33 +316,29 @@ impl Vault {
 
     /// A key for `label` that depends on the database and on `secret`.
     pub(in crate::store) fn derive(&self, label: &str, secret: &[u8]) -> anyhow::Result<Zeroizing<[u8; 32]>> {
-        let generations = self.generations(KeyName::of(Purpose::Sessions))?;
-        let oldest = generations.last().expect("a loaded key has a generation");
-        let mut mac = hmac(&oldest.secret[..]);
+        let generations = self.generations(KeyName::of(Purpose::Signatures))?;
+        let mut mac = hmac(&generations[0].secret[..]);
         mac.update(label.as_bytes());
         mac.update(b"\0");
         mac.update(secret);
         Ok(Zeroizing::new(mac.finalize().into_bytes().into()))
     }
 
-    /// One link of a chain: covers `content` and the link before.
+    /// One link of a chain: covers `content` and the link before. The oldest key links, until it is retired: then the
+    /// newest one has linked all of the chain anew.
     pub(in crate::store) fn link(&self, before: &[u8], seq: i64, content: &[u8]) -> anyhow::Result<Vec<u8>> {
         let generations = self.generations(KeyName::of(Purpose::Moderation))?;
-        // A chain is made once: the oldest key links it, whatever came after.
-        let oldest = generations.last().expect("a loaded key has a generation");
-        let mut mac = hmac(&oldest.secret[..]);
-        mac.update(b"audit|");
-        mac.update(&seq.to_be_bytes());
-        mac.update(before);
-        mac.update(content);
-        Ok(mac.finalize().into_bytes().to_vec())
+        Ok(link(generations.last().expect("a loaded key has a generation"), before, seq, content))
+    }
+
+    /// As [`Self::link`], with the newest key.
+    pub(in crate::store) fn link_anew(&self, before: &[u8], seq: i64, content: &[u8]) -> anyhow::Result<Vec<u8>> {
+        Ok(link(&self.generations(KeyName::of(Purpose::Moderation))?[0], before, seq, content))
     }
 
     fn id_cipher(&self) -> anyhow::Result<Aes128> {
         let generations = self.generations(KeyName::of(Purpose::MessageIds))?;
-        // Ids are handed out for ever: the oldest key makes them, whatever came after.
-        let oldest = generations.last().expect("a loaded key has a generation");
-        Ok(Aes128::new(GenericArray::from_slice(&oldest.secret[..16])))
+        Ok(Aes128::new(GenericArray::from_slice(&generations[0].secret[..16])))
     }
 
     fn generations(&self, name: KeyName) -> anyhow::Result<Generations> {
@@ -283,6 +364,35 @@ fn open_data_key(master: &MasterKey, stored: &StoredKey) -> anyhow::Result<DataK
 /// What a data key carries inside, so that it cannot be passed off as another one.
 fn key_label(name: KeyName, generation: i32) -> String {
     format!("{}|{}|{generation}|", name.purpose.name(), name.room)
+}
+
+/// A data key, ready to be stored.
+fn seal_key(master: &MasterKey, name: KeyName, generation: i32, secret: &[u8; 32]) -> StoredKey {
+    let plain = Zeroizing::new([key_label(name, generation).as_bytes(), secret].concat());
+    StoredKey { name, generation, sealed: master.seal(&plain) }
+}
+
+/// The same data key, sealed by the newest master key.
+pub fn reseal_key(master: &MasterKey, stored: &StoredKey) -> anyhow::Result<StoredKey> {
+    let key = open_data_key(master, stored)?;
+    Ok(seal_key(master, stored.name, stored.generation, &key.secret))
+}
+
+fn keyed_hash(key: &DataKey, scope: &str, value: &str) -> [u8; 32] {
+    let mut mac = hmac(&key.secret[..]);
+    mac.update(scope.as_bytes());
+    mac.update(b"\0");
+    mac.update(value.as_bytes());
+    mac.finalize().into_bytes().into()
+}
+
+fn link(key: &DataKey, before: &[u8], seq: i64, content: &[u8]) -> Vec<u8> {
+    let mut mac = hmac(&key.secret[..]);
+    mac.update(b"audit|");
+    mac.update(&seq.to_be_bytes());
+    mac.update(before);
+    mac.update(content);
+    mac.finalize().into_bytes().to_vec()
 }
 
 fn column_fernet(key: &DataKey, place: Place) -> Arc<Fernet> {
@@ -336,7 +446,7 @@ mod tests {
     use super::*;
 
     fn vault() -> Vault {
-        let vault = Vault::new(MasterKey::generate());
+        let vault = Vault::new(MasterKey::generate(), KeySource::Environment(Zeroizing::default()));
         let names = Purpose::WITHOUT_ROOM.map(KeyName::of).into_iter();
         let rooms = [RoomId::PUBLIC, RoomId::from_stored(7)].map(KeyName::messages_of);
         for name in names.chain(rooms) {
@@ -404,7 +514,7 @@ mod tests {
     #[test]
     fn a_blind_index_depends_on_its_scope() {
         let vault = vault();
-        assert_eq!(vault.blind("users", "ann").unwrap(), vault.blind("users", "ann").unwrap());
-        assert_ne!(vault.blind("users", "ann").unwrap(), vault.blind("rooms", "ann").unwrap());
+        assert_eq!(vault.blinds("users", "ann").unwrap(), vault.blinds("users", "ann").unwrap());
+        assert_ne!(vault.blinds("users", "ann").unwrap(), vault.blinds("rooms", "ann").unwrap());
     }
 }

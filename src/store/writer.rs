@@ -14,11 +14,11 @@ use std::thread::JoinHandle;
 use diesel::{Connection, RunQueryDsl};
 use tokio::sync::{mpsc, oneshot};
 
-use super::Tx;
 use super::connection::{AnyConnection, connect};
 use super::shared::Shared;
 use super::statements::{Savepoint, lock_lane};
 use super::vault::Vault;
+use super::{Reader, Tx, keys};
 use crate::error::{Error, Result};
 use crate::hub::{Publication, Publisher, Step};
 use crate::types::DatabaseUrl;
@@ -170,6 +170,7 @@ impl LaneWorker {
         let (vault, index) = (&self.vault, self.index);
         let results = connection.transaction::<_, Error, _>(|connection| {
             lock_lane(connection, index)?;
+            keys::refresh(&mut Reader { connection, vault })?;
             let mut shared = Shared::default();
             let results: Result<Vec<_>> =
                 batch.iter_mut().map(|job| run_in_savepoint(connection, vault, &mut shared, job)).collect();

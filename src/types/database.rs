@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 pub enum KeySource {
     /// `MASTER_KEY`: the key itself.
     Environment(Zeroizing<String>),
-    /// `MASTER_KEY_FILE`: made at the first start, never overwritten.
-    File(PathBuf),
+    /// `MASTER_KEY_FILE`: made at the first start. With `MASTER_KEY_PASSPHRASE`, what is in it is sealed.
+    File(PathBuf, Option<Zeroizing<String>>),
 }
 
 impl KeySource {
@@ -19,7 +19,7 @@ impl KeySource {
     pub fn describe(&self) -> String {
         match self {
             Self::Environment(_) => "MASTER_KEY".into(),
-            Self::File(path) => path.display().to_string(),
+            Self::File(path, _) => path.display().to_string(),
         }
     }
 }

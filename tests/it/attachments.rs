@@ -8,10 +8,10 @@ use crate::http::{call, send_bytes};
 use crate::server::{Server, files};
 
 /// Status, head and body of an answer.
-struct Got {
+pub struct Got {
     status: u16,
     head: String,
-    body: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 impl Got {
@@ -31,13 +31,13 @@ async fn ask(server: &Server, method: &str, path: &str, token: &str, body: &[u8]
     Got { status: head.split(' ').nth(1).unwrap().parse().unwrap(), head, body }
 }
 
-async fn upload(server: &Server, token: &str, room: &str, name: &str, content: &[u8]) -> Value {
+pub async fn upload(server: &Server, token: &str, room: &str, name: &str, content: &[u8]) -> Value {
     let got = ask(server, "POST", &format!("/api/rooms/{room}/attachments?name={name}"), token, content).await;
     assert_eq!(got.status, 201, "{}", String::from_utf8_lossy(&got.body));
     got.json()["attachment"].clone()
 }
 
-async fn get(server: &Server, token: &str, id: &Value) -> Got {
+pub async fn get(server: &Server, token: &str, id: &Value) -> Got {
     ask(server, "GET", &format!("/api/attachments/{}", id.as_str().unwrap()), token, b"").await
 }
 

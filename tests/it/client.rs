@@ -44,7 +44,11 @@ pub struct Client {
 
 impl Client {
     pub async fn connect(server: &Server) -> Self {
-        let mut client = Self::open(server, &[]).await.unwrap();
+        Self::connect_to(&server.addr).await
+    }
+
+    async fn connect_to(addr: &str) -> Self {
+        let mut client = Self::open_at(addr, &[]).await.unwrap();
         client.say("40").await;
         let connected = client.packet().await.unwrap();
         assert!(connected.starts_with("40{\"sid\":"), "{connected}");
@@ -105,7 +109,11 @@ impl Client {
 
     /// Connects and joins the chat; forgets what `chat_joined` said.
     pub async fn join(server: &Server, name: &str) -> Self {
-        let mut client = Self::connect(server).await;
+        Self::join_at(&server.addr, name).await
+    }
+
+    pub async fn join_at(addr: &str, name: &str) -> Self {
+        let mut client = Self::connect_to(addr).await;
         client.emit("join_chat", json!({ "username": name, "public_key": "demo-public-key" })).await;
         client.expect("chat_joined").await;
         client

@@ -5,8 +5,10 @@
 mod abuse;
 mod accounts;
 mod attachments;
+mod backup;
 mod chat;
 mod client;
+mod damage;
 mod described;
 mod direct;
 mod export;
@@ -15,6 +17,7 @@ mod flask_import;
 mod history;
 mod hostile;
 mod http;
+mod keys;
 mod life;
 mod limits;
 mod moderation;

@@ -327,11 +327,12 @@ async fn admins_get_numbers_and_copies_of_the_database() {
     assert!(file.starts_with("backup_encrypted_chat_") && file.ends_with(".db"), "{file}");
     assert_json_snapshot!("backup_created", made, { ".backup_file" => "[file]" });
 
-    // The copy is a database that starts with the same key.
-    let copy = server.folder.path().join("backups").join(file);
+    // It can be restored where the same key is.
+    let backup = server.folder.path().join("backups").join(file);
     let elsewhere = tempfile::tempdir().unwrap();
-    std::fs::copy(copy, elsewhere.path().join("chat_app.db")).unwrap();
     std::fs::copy(server.folder.path().join("master.key"), elsewhere.path().join("master.key")).unwrap();
+    let restored = crate::server::run(elsewhere.path(), &["restore", backup.to_str().unwrap()], &[]);
+    assert_eq!(restored.code, 0, "{}", restored.stderr);
     let list = crate::server::run(elsewhere.path(), &["user", "list"], &[]);
     assert_eq!(list.stdout, "owner      owner\n", "{}", list.stderr);
 }

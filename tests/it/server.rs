@@ -30,6 +30,11 @@ impl Server {
         Self::start_in(tempfile::tempdir().unwrap(), settings)
     }
 
+    /// On what is in this folder.
+    pub fn start_on(folder: TempDir) -> Self {
+        Self::start_in(folder, Vec::new())
+    }
+
     fn start_in(folder: TempDir, settings: Vec<(String, String)>) -> Self {
         let mut process = command(folder.path(), &settings).spawn().unwrap();
         let mut greeting = String::new();
@@ -100,6 +105,26 @@ impl Server {
         let mut process = process.args(arguments).stdin(Stdio::piped()).spawn().unwrap();
         process.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         Ended::of(process.wait_with_output().unwrap())
+    }
+
+    /// As [`Server::command`], with other settings besides.
+    pub fn command_with(&self, arguments: &[&str], settings: &[(&str, &str)]) -> Ended {
+        let mut process = command(self.folder.path(), &self.settings);
+        Ended::of(process.envs(settings.iter().copied()).args(arguments).output().unwrap())
+    }
+
+    /// A command on this server's data that is still running.
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
+        command(self.folder.path(), &self.settings).args(arguments).stdout(Stdio::null()).spawn().unwrap()
+    }
+
+    /// As [`Server::restart`], with other settings.
+    pub fn restart_with(mut self, settings: &[(&str, &str)]) -> Self {
+        for (name, value) in settings {
+            self.settings.retain(|(known, _)| known != name);
+            self.settings.push((name.to_string(), value.to_string()));
+        }
+        self.restart()
     }
 
     pub fn id(&self) -> u32 {

@@ -16,7 +16,7 @@ use super::schema::{recent_words, word_blocks};
 use super::{KeyName, Reader, Tx, messages};
 use crate::error::{Error, Result};
 use crate::types::{self, Identity, NameKey, Room, RoomId};
-pub(super) use renew::renew;
+pub(super) use renew::{block_count, is_block_newest, renew, renew_block};
 
 /// Beginnings of words that have a hash of their own, in characters.
 const BEGINNINGS: [usize; 2] = [5, 3];
@@ -156,10 +156,10 @@ pub(super) fn replace(
     Ok(())
 }
 
-fn newest_hashes(tx: &mut Tx, room: &Room, text: &str, author: &Identity) -> Result<Vec<u32>> {
-    tx.load_key(KeyName::messages_of(room.id))?;
+fn newest_hashes(reader: &mut Reader, room: &Room, text: &str, author: &Identity) -> Result<Vec<u32>> {
+    reader.load_key(KeyName::messages_of(room.id))?;
     let labels = labels(text, author);
-    tx.vault.words(room.id, labels.iter().map(String::as_str)).map_err(Error::Internal)
+    reader.vault.words(room.id, labels.iter().map(String::as_str)).map_err(Error::Internal)
 }
 
 fn insert_piece(tx: &mut Tx, room: RoomId, block: i64, first: i64, piece: &[Entry]) -> Result<()> {
