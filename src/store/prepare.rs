@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow, bail, ensure};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
@@ -42,6 +42,9 @@ pub enum OpenError {
 pub fn prepare(url: DatabaseUrl, source: &KeySource, now: Timestamp) -> Result<Prepared, OpenError> {
     let stored = inspect(&url)?;
     let (master, made_key) = master_key(&url, source, stored.as_deref())?;
+    if made_key.is_none() {
+        refuse_emptied(&url, source)?;
+    }
     let mut connection = connection::connect(&url)?;
     if stored.is_some() {
         keep_before_upgrade(&url, &mut connection)
@@ -71,6 +74,7 @@ fn inspect(url: &DatabaseUrl) -> anyhow::Result<Option<Vec<StoredKey>>> {
                 url.describe()
             );
         }
+        refuse_what_was_more(url)?;
         return Ok(None);
     }
     refuse_newer(&mut connection)?;
@@ -80,8 +84,42 @@ fn inspect(url: &DatabaseUrl) -> anyhow::Result<Option<Vec<StoredKey>>> {
             Purpose::from_name(&purpose).with_context(|| format!("data_keys has an unknown purpose \"{purpose}\""))?;
         keys.extend(stored_generations(&mut connection, KeyName { purpose, room })?);
     }
-    // Tables without keys: a first start that was cut off before it had written anything.
-    Ok((!keys.is_empty()).then_some(keys))
+    if keys.is_empty() {
+        // A first start that was cut off has written nothing at all: keys and rooms come in one transaction.
+        let rooms: i64 = super::schema::rooms::table.count().get_result(&mut connection)?;
+        ensure!(rooms == 0, "{}", damaged(url));
+        return Ok(None);
+    }
+    Ok(Some(keys))
+}
+
+/// An SQLite file without tables is one that a first start has just begun, or a damaged one: that was larger.
+fn refuse_what_was_more(url: &DatabaseUrl) -> anyhow::Result<()> {
+    /// What SQLite writes before there are tables: two pages.
+    const BEGUN: u64 = 2 * 4096;
+
+    let DatabaseUrl::Sqlite(path) = url else { return Ok(()) };
+    ensure!(path.metadata().map_or(0, |metadata| metadata.len()) <= BEGUN, "{}", damaged(url));
+    Ok(())
+}
+
+/// An empty file beside a key that was made with a database has lost everything.
+fn refuse_emptied(url: &DatabaseUrl, source: &KeySource) -> anyhow::Result<()> {
+    let (DatabaseUrl::Sqlite(path), KeySource::File(key, _)) = (url, source) else { return Ok(()) };
+    ensure!(
+        path.metadata().map_or(true, |metadata| metadata.len() > 0),
+        "the database {} is empty, but its key {} is there. Restore it from a backup; if a first start was cut off, remove the empty file. Nothing was changed",
+        url.describe(),
+        key.display()
+    );
+    Ok(())
+}
+
+fn damaged(url: &DatabaseUrl) -> String {
+    format!(
+        "the database {} is damaged: it has lost what stood in it. Restore it from a backup. Nothing was changed",
+        url.describe()
+    )
 }
 
 /// Whether a copy of an SQLite database is whole, one of this version or an older one, and opens under this key.
@@ -94,10 +132,10 @@ pub(super) fn check_copy(path: &std::path::Path, master: &MasterKey) -> anyhow::
 
     let url = DatabaseUrl::Sqlite(path.to_owned());
     let stored = inspect(&url)?.context("there is no database of ours in it")?;
-    anyhow::ensure!(opens_all(master, &stored), "the database in it was sealed with another key");
+    ensure!(opens_all(master, &stored), "the database in it was sealed with another key");
     if let Some(AnyConnection::Sqlite(mut connection)) = connection::connect_read_only(&url)? {
         let found: Vec<Check> = diesel::sql_query("PRAGMA quick_check").load(&mut connection)?;
-        anyhow::ensure!(found.iter().all(|check| check.quick_check == "ok"), "the database in it is damaged");
+        ensure!(found.iter().all(|check| check.quick_check == "ok"), "the database in it is damaged");
     }
     Ok(())
 }
