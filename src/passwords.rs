@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, mpsc};
 
 use scrypt::scrypt;
-use sha2::Sha256;
+use sha1::Sha1;
+use sha2::{Sha256, Sha512};
 use subtle::ConstantTimeEq;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
@@ -20,8 +21,12 @@ const SALT_LENGTH: usize = 16;
 const QUEUE: usize = 256;
 /// How much the threads give way to those that carry the chat (nice(2)).
 const NICE: i32 = 10;
-/// Werkzeug's scrypt takes 32 MB; a hash that wants more than this is none of its own.
+/// Werkzeug's scrypt works on 32 MB; a hash that wants more than this, over all its lanes, would hold the machine up.
 const SCRYPT_MEMORY: u64 = 128 << 20;
+/// Werkzeug's own are below this by far; more would take seconds of a core for each try.
+const MOST_ROUNDS: u32 = 5_000_000;
+/// What a hash means that says no rounds: the default of the Werkzeug that made it (2.3 and 3.0, 3.1, 2.0, 0.15, 0.12).
+const DEFAULT_ROUNDS: [u32; 5] = [600_000, 1_000_000, 260_000, 150_000, 50_000];
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -87,7 +92,7 @@ impl Passwords {
         self.run(move || match hash {
             Some(hash) => compare(&password, &hash),
             None => {
-                derive(&password, "there is no such account", ROUNDS);
+                derive(password.as_bytes(), "there is no such account", ROUNDS);
                 Ok(Verdict::Wrong)
             }
         })
@@ -108,7 +113,7 @@ impl Passwords {
 
 fn hash(password: &Password) -> String {
     let salt = salt();
-    format!("pbkdf2:sha256:{ROUNDS}${salt}${}", derive(password, &salt, ROUNDS))
+    format!("pbkdf2:sha256:{ROUNDS}${salt}${}", derive(password.as_bytes(), &salt, ROUNDS))
 }
 
 /// Whether an attacker would come upon it within the first million guesses (zxcvbn's scores 0 and 1). Its work grows with
@@ -118,50 +123,123 @@ fn is_easily_guessed(password: &Password, name: &Username) -> bool {
     zxcvbn::zxcvbn(&beginning, &[name.as_str(), "secure-chat"]).score() < zxcvbn::Score::Two
 }
 
+/// Whether people can log in by this hash: it is one of Werkzeug's, whole, and no more work than a login may be.
+pub fn is_usable(hash: &str) -> bool {
+    Hash::parse(hash).is_some()
+}
+
 fn compare(password: &Password, hash: &str) -> Result<Verdict> {
-    let malformed = || Error::Internal(anyhow::anyhow!("a stored password hash is malformed"));
-    let mut parts = hash.splitn(3, '$');
-    let (Some(method), Some(salt), Some(expected)) = (parts.next(), parts.next(), parts.next()) else {
-        return Err(malformed());
-    };
-    let method: Vec<_> = method.split(':').collect();
-    let number = |text: &str| text.parse().ok().filter(|number| *number > 0).ok_or_else(malformed);
-    let (found, rounds) = match method[..] {
-        ["pbkdf2", "sha256", rounds] => {
-            let rounds = number(rounds)?;
-            (derive(password, salt, rounds), rounds)
-        }
-        ["scrypt", n, r, p] => {
-            (derive_scrypt(password, salt, number(n)?, number(r)?, number(p)?).ok_or_else(malformed)?, 0)
-        }
-        _ => return Err(malformed()),
-    };
-    // A hash of fewer rounds must not be known by its speed.
-    if rounds > 0 && rounds < ROUNDS {
-        derive(password, salt, ROUNDS - rounds);
+    let hash =
+        Hash::parse(hash).ok_or_else(|| Error::Internal(anyhow::anyhow!("a stored password hash is malformed")))?;
+    Ok(hash.compare(password.as_bytes()))
+}
+
+/// A stored hash, `METHOD$SALT$HEX`, taken apart. Werkzeug takes the salt as the text that it is.
+struct Hash<'a> {
+    method: Method,
+    salt: &'a str,
+    expected: &'a str,
+}
+
+enum Method {
+    /// `pbkdf2:DIGEST:ROUNDS`; where the rounds are not said, those that it may be.
+    Pbkdf2(Digest, Vec<u32>),
+    /// `scrypt:N:R:P`
+    Scrypt(scrypt::Params),
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Digest {
+    Sha1,
+    Sha256,
+    Sha512,
+}
+
+impl<'a> Hash<'a> {
+    fn parse(text: &'a str) -> Option<Self> {
+        let mut parts = text.splitn(3, '$');
+        let (method, salt, expected) = (parts.next()?, parts.next()?, parts.next()?);
+        let method = match method.split(':').collect::<Vec<_>>()[..] {
+            ["pbkdf2", digest] => Method::Pbkdf2(Digest::of(digest)?, DEFAULT_ROUNDS.to_vec()),
+            ["pbkdf2", digest, rounds] => {
+                let rounds = rounds.parse().ok().filter(|rounds| (1..=MOST_ROUNDS).contains(rounds))?;
+                Method::Pbkdf2(Digest::of(digest)?, vec![rounds])
+            }
+            ["scrypt", n, r, p] => {
+                Method::Scrypt(scrypt_parameters(n.parse().ok()?, r.parse().ok()?, p.parse().ok()?)?)
+            }
+            _ => return None,
+        };
+        let bytes = match method {
+            Method::Pbkdf2(Digest::Sha1, _) => 20,
+            Method::Pbkdf2(Digest::Sha256, _) => 32,
+            Method::Pbkdf2(Digest::Sha512, _) | Method::Scrypt(_) => 64,
+        };
+        let is_whole = expected.len() == 2 * bytes && expected.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_whole.then_some(Self { method, salt, expected })
     }
-    match (bool::from(found.as_bytes().ct_eq(expected.as_bytes())), rounds >= ROUNDS) {
-        (false, _) => Ok(Verdict::Wrong),
-        (true, true) => Ok(Verdict::Right),
-        (true, false) => Ok(Verdict::RightButOld),
+
+    fn compare(&self, password: &[u8]) -> Verdict {
+        let is_expected = |found: String| bool::from(found.as_bytes().ct_eq(self.expected.as_bytes()));
+        let (right, as_good_as_new) = match &self.method {
+            Method::Scrypt(parameters) => (is_expected(derive_scrypt(password, self.salt, parameters)), false),
+            Method::Pbkdf2(digest, rounds) => {
+                let right = rounds.iter().any(|rounds| is_expected(digest.derive(password, self.salt, *rounds)));
+                // A hash of fewer rounds must not be known by its speed.
+                let missing = ROUNDS.saturating_sub(rounds[0]);
+                if missing > 0 {
+                    derive(password, self.salt, missing);
+                }
+                (right, *digest == Digest::Sha256 && rounds.len() == 1 && missing == 0)
+            }
+        };
+        match (right, as_good_as_new) {
+            (false, _) => Verdict::Wrong,
+            (true, true) => Verdict::Right,
+            (true, false) => Verdict::RightButOld,
+        }
     }
 }
 
-/// 32 bytes in hex. Werkzeug takes the salt as the text that it is.
-fn derive(password: &Password, salt: &str, rounds: u32) -> String {
-    let key: [u8; 32] = pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(password.as_bytes(), salt.as_bytes(), rounds);
-    hex(&key)
+impl Digest {
+    fn of(name: &str) -> Option<Self> {
+        match name {
+            "sha1" => Some(Self::Sha1),
+            "sha256" => Some(Self::Sha256),
+            "sha512" => Some(Self::Sha512),
+            _ => None,
+        }
+    }
+
+    fn derive(self, password: &[u8], salt: &str, rounds: u32) -> String {
+        let salt = salt.as_bytes();
+        match self {
+            Self::Sha1 => hex(&pbkdf2::pbkdf2_hmac_array::<Sha1, 20>(password, salt, rounds)),
+            Self::Sha256 => hex(&pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(password, salt, rounds)),
+            Self::Sha512 => hex(&pbkdf2::pbkdf2_hmac_array::<Sha512, 64>(password, salt, rounds)),
+        }
+    }
 }
 
-/// 64 bytes in hex; `None` where the parameters are not those of a hash that Werkzeug makes.
-fn derive_scrypt(password: &Password, salt: &str, n: u32, r: u32, p: u32) -> Option<String> {
-    if !n.is_power_of_two() || 128 * u64::from(n) * u64::from(r) > SCRYPT_MEMORY || p > 16 {
-        return None;
+/// 32 bytes in hex.
+fn derive(password: &[u8], salt: &str, rounds: u32) -> String {
+    Digest::Sha256.derive(password, salt, rounds)
+}
+
+/// `None` where they mean nothing, or too much work.
+fn scrypt_parameters(n: u32, r: u32, p: u32) -> Option<scrypt::Params> {
+    let memory = 128u64.checked_mul(n.into())?.checked_mul(r.into())?.checked_mul(p.into())?;
+    match n.is_power_of_two() && memory <= SCRYPT_MEMORY {
+        true => scrypt::Params::new(n.trailing_zeros() as u8, r, p).ok(),
+        false => None,
     }
-    let parameters = scrypt::Params::new(n.trailing_zeros() as u8, r, p).ok()?;
+}
+
+/// 64 bytes in hex.
+fn derive_scrypt(password: &[u8], salt: &str, parameters: &scrypt::Params) -> String {
     let mut key = [0; 64];
-    scrypt(password.as_bytes(), salt.as_bytes(), &parameters, &mut key).ok()?;
-    Some(hex(&key))
+    scrypt(password, salt.as_bytes(), parameters, &mut key).expect("64 bytes are a length that scrypt gives");
+    hex(&key)
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -213,29 +291,54 @@ mod tests {
         }
     }
 
-    /// Made by Werkzeug 2.3.7 and 3.1.3: `generate_password_hash("password")`, with `method="pbkdf2:sha256:1000"`, and with
-    /// the default of 3.1, scrypt.
+    /// What Werkzeug itself has made and said of them: see `oracle/flask`.
     #[test]
     fn werkzeugs_hashes_verify() {
-        let hashes = [
-            (
-                "pbkdf2:sha256:600000$ObAh2PabEhaSI72N$b45e8274741ab298b9d380d118f3ad0ced6b5645e669616ba8ba2eed6384e67c",
-                Verdict::Right,
-            ),
-            (OLD, Verdict::RightButOld),
-            (SCRYPT, Verdict::RightButOld),
-        ];
-        for (hash, verdict) in hashes {
-            assert_eq!(compare(&password("password"), hash).unwrap(), verdict);
-            assert_eq!(compare(&password("passwordx"), hash).unwrap(), Verdict::Wrong);
-        }
-        for malformed in ["plain$$hunter2", "pbkdf2:sha256:0$s$x", "scrypt:1073741824:8:1$s$x", "scrypt:3:8:1$s$x", ""]
-        {
-            assert!(compare(&password("hunter2"), malformed).is_err(), "{malformed}");
+        for vectors in [
+            include_str!("../tests/vectors/flask/werkzeug_password_hashes_2.3.7.json"),
+            include_str!("../tests/vectors/flask/werkzeug_password_hashes_3.1.9.json"),
+        ] {
+            let vectors: serde_json::Value = serde_json::from_str(vectors).unwrap();
+            for vector in vectors["hashes"].as_array().unwrap() {
+                let text = vector["hash"].as_str().unwrap();
+                let hash = Hash::parse(text).unwrap_or_else(|| panic!("{text}"));
+                let verdict =
+                    match text.starts_with("pbkdf2:sha256:1000000$") || text.starts_with("pbkdf2:sha256:600000$") {
+                        true => Verdict::Right,
+                        false => Verdict::RightButOld,
+                    };
+                assert_eq!(hash.compare(vector["password"].as_str().unwrap().as_bytes()), verdict, "{text}");
+                if let Some(wrong) = vector["wrong_password"].as_str() {
+                    assert_eq!(hash.compare(wrong.as_bytes()), Verdict::Wrong, "{text}");
+                }
+            }
+            // What Werkzeug refuses, and what only old versions took, as a password in clear.
+            for odd in vectors["odd_inputs"].as_array().unwrap() {
+                assert!(!is_usable(odd["stored"].as_str().unwrap()), "{odd}");
+            }
         }
     }
 
-    const OLD: &str =
-        "pbkdf2:sha256:1000$eJBYY2qThN5j4ibq$173aa7a57dcefc776c9662d990561076d4d28b2779358c7d26c32ae076028e72";
-    const SCRYPT: &str = "scrypt:32768:8:1$JlhcVs7stdYud7j0$aed684756bd205899540a558e58866918cf94f8f7acda3344379b55d19f9dd58732dd63d89ed0a2b7c87691fd1f56bfcd319daf0c349617ee01b5c9ecd1cefea";
+    /// As Werkzeug 2.2 has it with its own default.
+    #[test]
+    fn a_hash_that_says_no_rounds_has_a_versions_default() {
+        let hash = format!("pbkdf2:sha256$salt${}", derive(b"password", "salt", 260_000));
+        assert_eq!(compare(&password("password"), &hash).unwrap(), Verdict::RightButOld);
+        assert_eq!(compare(&password("passwordx"), &hash).unwrap(), Verdict::Wrong);
+    }
+
+    #[test]
+    fn a_hash_that_would_hold_the_machine_up_is_none() {
+        let (sha256, scrypt) = ("0".repeat(64), "0".repeat(128));
+        assert!(is_usable(&format!("pbkdf2:sha256:5000000$s${sha256}")));
+        assert!(is_usable(&format!("scrypt:131072:8:1$s${scrypt}")));
+        for method in ["pbkdf2:sha256:0", "pbkdf2:sha256:4000000000", "pbkdf2:sha256:-1"] {
+            assert!(!is_usable(&format!("{method}$s${sha256}")), "{method}");
+        }
+        for method in ["1099511627776:8:1", "1073741824:8:1", "32768:8:17", "2:1073741824:8", "2:8:4294967295", "3:8:1"]
+        {
+            assert!(!is_usable(&format!("scrypt:{method}$s${scrypt}")), "{method}");
+        }
+        assert!(compare(&password("hunter2"), "plain$$hunter2").is_err());
+    }
 }

@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use super::source::{Group, GroupPassword, Said, Source, Whom};
+
 /// The original's, for every installation the same.
 const SALT: &[u8] = b"encrypted_chat_app_salt_2024";
 const ROUNDS: u32 = 100_000;
@@ -51,65 +53,42 @@ impl Key {
     }
 }
 
-/// Somebody who once said a name.
+/// A message as the file has it.
 #[derive(Deserialize)]
-pub struct Person {
-    pub user_id: String,
-    pub username: String,
+struct SaidRow {
     #[serde(default)]
-    pub public_key: Value,
+    id: String,
+    user_id: String,
+    username: String,
     #[serde(default)]
-    pub created_at: String,
-}
-
-#[derive(Deserialize)]
-pub struct Said {
+    message: String,
     #[serde(default)]
-    pub id: String,
-    pub user_id: String,
-    pub username: String,
+    encrypted_content: String,
     #[serde(default)]
-    pub message: String,
-    #[serde(default)]
-    pub encrypted_content: String,
-    #[serde(default)]
-    pub timestamp: String,
+    timestamp: String,
     #[serde(default)]
     encrypted_message: String,
     #[serde(default)]
     double_encrypted_content: String,
 }
 
+/// A group as the file has it.
 #[derive(Deserialize)]
-pub struct Group {
+struct GroupRow {
     #[serde(default)]
-    pub creator: String,
-    /// Opened; `None` is an open group.
-    #[serde(skip)]
-    pub password: Option<Zeroizing<String>>,
+    creator: String,
     #[serde(default)]
     encrypted_password: String,
     #[serde(default)]
-    pub created_at: String,
+    created_at: String,
     #[serde(default)]
-    pub members: Vec<String>,
-    #[serde(default, rename = "messages")]
-    rows: Vec<Value>,
-    #[serde(skip)]
-    pub messages: Vec<Said>,
-}
-
-/// What is in a file, in its order, and what of it could not be read.
-#[derive(Default)]
-pub struct ChatData {
-    pub people: Vec<Person>,
-    pub public: Vec<Said>,
-    pub groups: Vec<(String, Group)>,
-    pub problems: Vec<String>,
+    members: Vec<String>,
+    #[serde(default)]
+    messages: Vec<Value>,
 }
 
 /// Opens a file or one of its backups. It is only read.
-pub fn open(path: &Path, key: &Key) -> Result<ChatData, OpenError> {
+pub fn open(path: &Path, key: &Key) -> Result<Source, OpenError> {
     let token = std::fs::read(path).map_err(|error| OpenError::Unreadable(path.display().to_string(), error))?;
     let token = String::from_utf8(token).map_err(|_| OpenError::Closed)?;
     let json = Zeroizing::new(key.open(&token).ok_or(OpenError::Closed)?);
@@ -118,43 +97,65 @@ pub fn open(path: &Path, key: &Key) -> Result<ChatData, OpenError> {
     if !document.contains_key("users") || !document.contains_key("public_messages") {
         return Err(OpenError::Strange("it has no users and public_messages".into()));
     }
-    Ok(ChatData::read(document, key))
+    Ok(FileReader { key, problems: Vec::new() }.read(document))
 }
 
-impl ChatData {
-    fn read(mut document: Map<String, Value>, key: &Key) -> Self {
-        let mut data = Self::default();
+struct FileReader<'a> {
+    key: &'a Key,
+    problems: Vec<String>,
+}
+
+impl FileReader<'_> {
+    fn read(mut self, mut document: Map<String, Value>) -> Source {
+        let mut people = Vec::new();
         for (id, value) in object(document.remove("users")) {
-            let person = data.row(&format!("the user {id}"), value);
-            data.people.extend(person);
+            people.extend(self.row(&format!("the user {id}"), value));
         }
-        let rows = array(document.remove("public_messages"));
-        data.public = data.messages("the public room", rows, key);
+        let public = self.messages("the public room", array(document.remove("public_messages")));
+        let mut groups = Vec::new();
         for (name, value) in object(document.remove("groups")) {
-            let Some(mut group) = data.row::<Group>(&format!("the group {name:?}"), value) else { continue };
-            let rows = std::mem::take(&mut group.rows);
-            group.messages = data.messages(&format!("the group {name:?}"), rows, key);
-            if !group.encrypted_password.is_empty() {
-                group.password = key.open_text(&group.encrypted_password).map(Zeroizing::new);
-                if group.password.is_none() {
-                    data.problems.push(format!("the password of the group {name:?} does not open"));
-                    // Nobody comes in by a password that nobody knows.
-                    group.password = Some(Zeroizing::new(crate::types::Token::random().as_str().to_owned()));
-                }
-            }
-            data.groups.push((name, group));
+            groups.extend(self.group(name, value));
         }
-        data
+        Source { people, public, groups, problems: self.problems, ..Source::default() }
     }
 
-    fn messages(&mut self, place: &str, rows: Vec<Value>, key: &Key) -> Vec<Said> {
+    fn group(&mut self, name: String, value: Value) -> Option<Group> {
+        let row: GroupRow = self.row(&format!("the group {name:?}"), value)?;
+        let messages = self.messages(&format!("the group {name:?}"), row.messages);
+        let password = match row.encrypted_password.as_str() {
+            "" => None,
+            sealed => Some(match self.key.open_text(sealed) {
+                Some(password) => GroupPassword::Clear(Zeroizing::new(password)),
+                None => {
+                    self.problems.push(format!("the password of the group {name:?} does not open"));
+                    GroupPassword::Lost
+                }
+            }),
+        };
+        Some(Group {
+            name,
+            id: None,
+            creator: Some(Whom::Name(row.creator)),
+            password,
+            created_at: row.created_at,
+            members: row.members.into_iter().map(Whom::Name).collect(),
+            messages,
+        })
+    }
+
+    fn messages(&mut self, place: &str, rows: Vec<Value>) -> Vec<Said> {
         let mut messages = Vec::with_capacity(rows.len());
         for (number, row) in rows.into_iter().enumerate() {
-            let Some(mut said) = self.row::<Said>(&format!("message {} of {place}", number + 1), row) else { continue };
-            // As the original reads it: what is sealed wins, and what does not open leaves the plain field.
-            said.message = key.open_text(&said.encrypted_message).unwrap_or(said.message);
-            said.encrypted_content = key.open_text(&said.double_encrypted_content).unwrap_or(said.encrypted_content);
-            messages.push(said);
+            let Some(row) = self.row::<SaidRow>(&format!("message {} of {place}", number + 1), row) else { continue };
+            messages.push(Said {
+                id: row.id,
+                user_id: row.user_id,
+                username: row.username,
+                // As the original reads it: what is sealed wins, and what does not open leaves the plain field.
+                message: self.key.open_text(&row.encrypted_message).unwrap_or(row.message),
+                encrypted_content: self.key.open_text(&row.double_encrypted_content).unwrap_or(row.encrypted_content),
+                timestamp: row.timestamp,
+            });
         }
         messages
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, PgConnection, SqliteConnection};
+use diesel::{Connection, ConnectionResult, PgConnection, SqliteConnection};
 
 use crate::types::DatabaseUrl;
 
@@ -57,6 +57,12 @@ pub fn connect_read_only(url: &DatabaseUrl) -> anyhow::Result<Option<AnyConnecti
         .with_context(|| format!("cannot open the database {}", url.describe()))?;
     connection.batch_execute("PRAGMA busy_timeout = 5000;")?;
     Ok(Some(AnyConnection::Sqlite(connection)))
+}
+
+/// Another program's SQLite file, read as it stands: no lock is taken, and nothing is laid beside it. What waits in a WAL
+/// is not seen.
+pub fn connect_immutable(path: &Path) -> ConnectionResult<SqliteConnection> {
+    SqliteConnection::establish(&file_uri(path, "ro&immutable=1"))
 }
 
 /// Makes a database file that is not there yet readable for its owner alone; SQLite would let everyone read it.

@@ -42,6 +42,7 @@ use diesel::prelude::*;
 use diesel::r2d2::Pool;
 use zeroize::Zeroizing;
 
+pub use connection::connect_immutable;
 pub use prepare::{OpenError, Prepared, prepare};
 
 use crate::error::{Error, Result};

@@ -14,6 +14,7 @@ mod direct;
 mod export;
 mod flask_cookies;
 mod flask_import;
+mod flask_sql_import;
 mod history;
 mod hostile;
 mod http;
