@@ -71,7 +71,7 @@ fn command() -> Command {
     Command::new("secure-chat")
         .version(env!("CARGO_PKG_VERSION"))
         .about("A self-hosted chat server, encrypted at rest. Settings come from options, the environment and .env.")
-        .after_help("Secrets (SECRET_KEY, MASTER_KEY, REDIS_URL) come from the environment or .env alone: others can see a command line.")
+        .after_help("Secrets (SECRET_KEY, MASTER_KEY, REDIS_URL, EMIT_TOKEN…) come from the environment or .env alone: others can see a command line.")
         .args(settings)
         .subcommand(Command::new("serve").about("Run the server (what happens without a command)"))
         .subcommand(Command::new("config").about("Show the settings in force and where each came from"))

@@ -13,7 +13,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use zeroize::Zeroizing;
 
-use crate::types::{DatabaseUrl, KeySource, Rate};
+use crate::types::{DatabaseUrl, KeySource, Rate, Token};
 
 /// A setting as people see it.
 pub struct Setting {
@@ -91,7 +91,20 @@ pub const SETTINGS: &[Setting] = &[
     setting("MAX_SOCKETS_PER_ACCOUNT", "20", "Connections that one account may have"),
     setting("MAX_SOCKETS_PER_ADDRESS", "100", "Connections that one address may have"),
     setting("JOIN_TIMEOUT", "30", "Seconds after which a connection that has not joined the chat is closed"),
-    secret("REDIS_URL", "For installations of several machines"),
+    secret("REDIS_URL", "Redis of Flask-SocketIO's message queue, such as redis://:password@host:6379/0"),
+    secret("SOCKETIO_MESSAGE_QUEUE", "The same, where the queue has a Redis of its own"),
+    setting(
+        "FLASK_QUEUE",
+        "off",
+        "on: events of Flask-SocketIO's message queue, as Celery workers send them, reach clients",
+    ),
+    setting("FLASK_QUEUE_CHANNEL", "flask-socketio", "Channel of the message queue"),
+    setting(
+        "FLASK_QUEUE_FORM",
+        "arguments",
+        "What a list in a message is: arguments (python-socketio from 5.15.1 on), or one value (5.14.2 to 5.15.0)",
+    ),
+    secret("EMIT_TOKEN", "At least 32 characters: programs that show it may send events with POST /api/emit"),
     setting("LOG_LEVEL", "info", "error, warn, info, debug or trace"),
     setting("LOG_FORMAT", "text", "text or json"),
     setting("METRICS_ADDR", "", "Address and port for Prometheus, such as 127.0.0.1:9100 (default: none)"),
@@ -157,6 +170,21 @@ pub enum Registration {
     Open,
     Invite,
     Closed,
+}
+
+/// Where Flask-SocketIO's message queue is.
+#[derive(Clone)]
+pub struct FlaskQueue {
+    pub client: redis::Client,
+    pub channel: String,
+    pub form: QueueForm,
+}
+
+/// What a list is, as the data of an event in the message queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueForm {
+    Arguments,
+    Value,
 }
 
 /// How often one may do what.
@@ -234,6 +262,10 @@ pub struct Config {
     pub max_attachment: u64,
     pub attachment_quota: u64,
     pub attachments_dir: PathBuf,
+    /// `None` where FLASK_QUEUE is off.
+    pub flask_queue: Option<FlaskQueue>,
+    /// `None`: no program may send events over HTTP.
+    pub emit_token: Option<Token>,
     /// What is odd, but no reason not to start.
     pub warnings: Vec<String>,
     values: Values,
@@ -349,8 +381,10 @@ impl Values {
     fn check(self, mut warnings: Vec<String>) -> Result<Config, ConfigError> {
         let production =
             self.choice("FLASK_ENV", &[("development", false), ("production", true), ("testing", false)])?;
-        if !self.get("REDIS_URL").is_empty() {
-            warnings.push("REDIS_URL is set, but this version runs on one machine alone and does not use it".into());
+        let flask_queue = self.flask_queue()?;
+        let redis = ["REDIS_URL", "SOCKETIO_MESSAGE_QUEUE"].into_iter().find(|name| !self.get(name).is_empty());
+        if let (Some(name), None) = (redis, &flask_queue) {
+            warnings.push(format!("{name} is set, but not used: FLASK_QUEUE is off"));
         }
         Ok(Config {
             host: self.host()?,
@@ -406,6 +440,8 @@ impl Values {
             max_attachment: self.between("MAX_ATTACHMENT_SIZE", 0, 100_000_000_000)? as u64,
             attachment_quota: self.between("ATTACHMENTS_QUOTA", 0, 1_000_000_000_000_000)? as u64,
             attachments_dir: self.get("ATTACHMENTS_DIR").into(),
+            flask_queue,
+            emit_token: self.emit_token()?,
             warnings,
             values: self,
         })
@@ -470,6 +506,40 @@ impl Values {
             return Err(self.error("SECRET_KEY", format!("this one is well known or too short to be a secret; {HELP}")));
         }
         Ok(Zeroizing::new(value.as_bytes().to_vec()))
+    }
+
+    fn flask_queue(&self) -> Result<Option<FlaskQueue>, ConfigError> {
+        if !self.switch("FLASK_QUEUE")? {
+            return Ok(None);
+        }
+        let urls = ["SOCKETIO_MESSAGE_QUEUE", "REDIS_URL"].into_iter().find(|name| !self.get(name).is_empty());
+        let name = urls.ok_or_else(|| self.error("FLASK_QUEUE", "it needs REDIS_URL or SOCKETIO_MESSAGE_QUEUE"))?;
+        // Flask-SocketIO's own examples have `redis://`, which is this machine.
+        let url = match self.get(name).strip_prefix("redis://") {
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => {
+                Zeroizing::new(format!("redis://127.0.0.1{rest}"))
+            }
+            _ => Zeroizing::new(self.get(name).to_owned()),
+        };
+        // The library's words could repeat the password.
+        let client = redis::Client::open(url.as_str()).map_err(|_| {
+            self.error(name, "not the URL of a Redis such as redis://:password@host:6379/0 (without TLS)")
+        })?;
+        let form =
+            self.choice("FLASK_QUEUE_FORM", &[("arguments", QueueForm::Arguments), ("value", QueueForm::Value)])?;
+        Ok(Some(FlaskQueue { client, channel: self.get("FLASK_QUEUE_CHANNEL").to_owned(), form }))
+    }
+
+    fn emit_token(&self) -> Result<Option<Token>, ConfigError> {
+        const HELP: &str = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'";
+
+        match self.get("EMIT_TOKEN") {
+            "" => Ok(None),
+            token if token.len() < 32 => Err(self.error("EMIT_TOKEN", format!("has fewer than 32 characters; {HELP}"))),
+            token => Token::try_from(token.to_owned())
+                .map(Some)
+                .map_err(|_| self.error("EMIT_TOKEN", format!("too long; {HELP}"))),
+        }
     }
 
     fn limits(&self) -> Result<Option<Limits>, ConfigError> {
@@ -611,6 +681,28 @@ mod tests {
     }
 
     #[test]
+    fn the_queue_needs_a_redis_and_says_what_is_wrong_with_its_url() {
+        let queue = |pairs: &[(&str, &str)]| load(&[pairs, &[("FLASK_QUEUE", "on")]].concat(), &[]);
+        assert!(queue(&[]).unwrap_err().to_string().contains("REDIS_URL"));
+        for url in ["redis://:hidden@h:port", "amqp://hidden@h", "rediss://:hidden@h", "hidden"] {
+            let error = queue(&[("REDIS_URL", url)]).unwrap_err().to_string();
+            assert!(error.starts_with("REDIS_URL (from the environment)") && !error.contains("hidden"), "{error}");
+        }
+        for url in ["redis://", "redis:///2", "redis://:p@h:6379/1", "unix:///run/redis.sock"] {
+            assert!(queue(&[("SOCKETIO_MESSAGE_QUEUE", url)]).unwrap().flask_queue.is_some(), "{url}");
+        }
+        let unused = load(&[("REDIS_URL", "redis://h")], &[]).unwrap();
+        assert_eq!(unused.warnings, ["REDIS_URL is set, but not used: FLASK_QUEUE is off"]);
+        assert!(unused.flask_queue.is_none());
+    }
+
+    #[test]
+    fn a_short_emit_token_is_refused() {
+        assert!(load(&[("EMIT_TOKEN", "too short")], &[]).is_err());
+        assert!(load(&[("EMIT_TOKEN", &"x".repeat(32))], &[]).unwrap().emit_token.is_some());
+    }
+
+    #[test]
     fn no_secret_is_shown() {
         let secrets = [
             ("SECRET_KEY", "s3cret-s3cret-s3cret"),
@@ -618,10 +710,13 @@ mod tests {
             ("MASTER_KEY_PASSPHRASE", "phr4se"),
             ("DATABASE_URL", "postgresql://u:p4ss@h/d"),
             ("REDIS_URL", "redis://:r3dis@h"),
+            ("SOCKETIO_MESSAGE_QUEUE", "redis://:qu3ue@h"),
+            ("FLASK_QUEUE", "on"),
+            ("EMIT_TOKEN", "3mit-3mit-3mit-3mit-3mit-3mit-3mit"),
         ];
         let config = load(&secrets, &[]).unwrap();
         let shown = format!("{:?} {config:?}", config.lines());
-        for secret in ["s3cret", "m4ster", "phr4se", "p4ss", "r3dis"] {
+        for secret in ["s3cret", "m4ster", "phr4se", "p4ss", "r3dis", "qu3ue", "3mit"] {
             assert!(!shown.contains(secret), "{shown}");
         }
     }

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::outside::Outside;
 use crate::types::{
     Actor, ConnId, Identity, MessageId, NameKey, Network, Presence, RoomId, RoomName, SessionId, TicketId, UserId,
     Username,
@@ -177,6 +178,8 @@ pub enum Publication {
         conns: Audience,
         except: Option<ConnId>,
     },
+    /// What a program outside of the chat wants.
+    Outside(Outside),
 }
 
 impl Publication {

@@ -6,7 +6,7 @@
 //!                                └───────────┬───────┴─────────────────┘
 //!  RULES  know the product             chat/*   ◄─ policy (private to chat)
 //!                                   ┌────┼─────────┐
-//!  MEANS                         store/* │ passwords · images · limits · pressure · signer · hub (trait)   ◄ vault (private to store); socket/ implements hub
+//!  MEANS                         store/* │ passwords · images · limits · pressure · signer · hub (trait) · outside   ◄ vault (private to store); socket/ implements hub
 //!                                   └────┼─────────┘
 //!  LEAVES                        types/*  error  answer  decode  config  telemetry  listener  frames  visitor
 //! ```
@@ -30,6 +30,7 @@ mod hub;
 mod images;
 mod limits;
 mod listener;
+mod outside;
 mod passwords;
 mod pressure;
 mod run;

@@ -20,7 +20,7 @@ use crate::run::Run;
 use crate::signer::Signer;
 use crate::store::{self, Db, OpenError, Prepared};
 use crate::types::{DatabaseUrl, Token};
-use crate::{chat, http, socket};
+use crate::{chat, flask, http, socket};
 
 /// How long what was accepted may take to be answered, when the server stops.
 const FINISHING: Duration = Duration::from_secs(3);
@@ -61,13 +61,16 @@ pub async fn run(
         None
     });
     started(Started { addr: listener.local_addr()?, owner_invite });
-    let watchers = [
+    let mut watchers = vec![
         tokio::spawn(asking),
         tokio::spawn(chat::watch::watch(app.clone())),
         tokio::spawn(chat::presence::watch(app.clone())),
         tokio::spawn(watch_pressure(app.clone())),
         tokio::spawn(chat::backups::schedule(app.clone())),
     ];
+    if let Some(queue) = app.config.flask_queue.clone() {
+        watchers.push(tokio::spawn(flask::queue::run(app.clone(), queue)));
+    }
 
     let (stop, stopping) = oneshot::channel::<()>();
     let service = router.into_make_service_with_connect_info::<Peer>();

@@ -17,6 +17,7 @@ pub mod messages;
 pub mod moderation;
 pub mod namespaces;
 pub mod operator;
+pub mod outside;
 pub mod passes;
 pub mod people;
 pub mod pins;

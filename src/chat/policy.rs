@@ -3,8 +3,10 @@
 //! `tests/rights.txt` shows every cell of action × role × place × state. A test below compares it with this file, and
 //! `tests/it/rights.rs` with the running server.
 
+use subtle::ConstantTimeEq;
+
 use crate::error::{Error, Result};
-use crate::types::{Role, RoomRole};
+use crate::types::{Role, RoomRole, Token};
 
 /// What holds for a person on the whole server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +95,19 @@ pub fn join_group(password_fits: bool) -> Result<()> {
     match password_fits {
         true => Ok(()),
         false => forbidden("Failed to join group. Check password."),
+    }
+}
+
+/// Whether a program may send events: it shows the token that the operator has set.
+pub fn outside(set: Option<&Token>, shown: Option<&Token>) -> Result<()> {
+    let Some(set) = set else {
+        return Err(Error::NotFound(
+            "This server takes no events of programs: its operator has not set EMIT_TOKEN.".into(),
+        ));
+    };
+    match shown.is_some_and(|shown| bool::from(shown.as_str().as_bytes().ct_eq(set.as_str().as_bytes()))) {
+        true => Ok(()),
+        false => Err(Error::Unauthenticated("Show EMIT_TOKEN: Authorization: Bearer TOKEN.".into())),
     }
 }
 

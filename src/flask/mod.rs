@@ -8,6 +8,7 @@ pub mod import;
 pub mod mapping;
 pub mod plan;
 pub mod proposal;
+pub mod queue;
 pub mod source;
 pub mod sql;
 pub mod templates;

@@ -15,9 +15,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::guard::too_large;
-use super::openapi::{BEARER, COOKIE};
+use super::openapi::{BEARER, COOKIE, EMIT_TOKEN};
 use super::{BODY_LIMIT, Web};
-use crate::chat::{passes, sessions};
+use crate::chat::{outside, passes, sessions};
 use crate::decode::{malformed, object};
 use crate::error::{Error, Result};
 use crate::types::{Actor, RoomName};
@@ -65,6 +65,19 @@ impl FromRequestParts<Web> for Speaker {
             return Ok(Self(guest));
         }
         SignedIn::from_request_parts(parts, web).await.map(|SignedIn(actor)| Self(actor))
+    }
+}
+
+/// A program that may send events.
+pub struct Program;
+
+impl FromRequestParts<Web> for Program {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self> {
+        let Visit(visitor) = Visit::from_request_parts(parts, web).await?;
+        outside::authorize(&web.app, visitor.token.as_ref().filter(|_| !visitor.by_cookie))?;
+        Ok(Self)
     }
 }
 
@@ -149,6 +162,12 @@ impl OperationInput for SignedIn {
 impl OperationInput for Speaker {
     fn operation_input(context: &mut GenContext, operation: &mut Operation) {
         SignedIn::operation_input(context, operation);
+    }
+}
+
+impl OperationInput for Program {
+    fn operation_input(_: &mut GenContext, operation: &mut Operation) {
+        operation.security = vec![IndexMap::from([(EMIT_TOKEN.to_owned(), Vec::new())])];
     }
 }
 

@@ -4,6 +4,7 @@ mod accounts;
 mod admin;
 mod answers;
 mod attachments;
+mod emit;
 mod export;
 mod extract;
 mod guard;
@@ -167,6 +168,13 @@ fn administration() -> ApiRouter<Web> {
                 .post_with(create_invite, call("create_invite", ABOUT, "Makes an invitation.")),
         )
         .api_route("/api/invites/{id}", delete_with(revoke_invite, call("revoke_invite", ABOUT, "Takes one back.")))
+        .api_route(
+            "/api/emit",
+            post_with(
+                emit::emit,
+                call("emit", "programs", "Sends an event to clients, as Flask-SocketIO's emit does."),
+            ),
+        )
         .api_route("/api/accounts", get_with(list_accounts, call("list_accounts", ABOUT, "All accounts.")))
         .api_route(
             "/api/accounts/disable",

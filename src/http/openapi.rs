@@ -7,6 +7,8 @@ use indexmap::IndexMap;
 /// How one shows who one is.
 pub const BEARER: &str = "bearer";
 pub const COOKIE: &str = "cookie";
+/// How a program shows that it may send events.
+pub const EMIT_TOKEN: &str = "emit_token";
 
 const ABOUT: &str = "Every answer in JSON has `ok`: `true` beside what there is to tell, or `false` with `error {message, code}`. \
     Who uses a cookie sends JSON (`Content-Type: application/json`), or the page's CSRF token as `X-CSRFToken`. \
@@ -16,6 +18,7 @@ const TAGS: &[(&str, &str)] = &[
     ("accounts", "Accounts, sessions, the second factor."),
     ("rooms", "What is said, and the files with it."),
     ("administration", "Invitations, accounts, numbers: for administrators."),
+    ("programs", "For programs beside the server, such as workers."),
     ("health", "For whoever watches over the server."),
 ];
 
@@ -35,7 +38,13 @@ pub fn document() -> OpenApi {
         description: None,
         extensions: IndexMap::new(),
     };
-    let schemes = [(BEARER, bearer), (COOKIE, cookie)];
+    let emit_token = SecurityScheme::Http {
+        scheme: "bearer".into(),
+        bearer_format: None,
+        description: Some("The setting EMIT_TOKEN.".into()),
+        extensions: IndexMap::new(),
+    };
+    let schemes = [(BEARER, bearer), (COOKIE, cookie), (EMIT_TOKEN, emit_token)];
     let schemes = schemes.map(|(name, scheme)| (name.to_owned(), ReferenceOr::Item(scheme)));
     let tag = |(name, text): &(&str, &str)| Tag {
         name: name.to_string(),

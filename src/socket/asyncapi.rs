@@ -11,7 +11,8 @@ use crate::chat::events::{EVERYWHERE, IN_CHAT, IN_ROOM};
 use crate::hub::Told;
 
 const ABOUT: &str = "Socket.IO protocol 5 over Engine.IO 4 (clients of version 3 and 4), and protocol 4 over Engine.IO 3 (version 2). \
-    Every event may be sent with an ack: `{ok: true, …}`, or `{ok: false, error}`. What is refused is told by the event `error`, too.";
+    Every event may be sent with an ack: `{ok: true, …}`, or `{ok: false, error}`. What is refused is told by the event `error`, too. \
+    Events that programs outside send (`POST /api/emit`, FLASK_QUEUE) have names and arguments of their own: those are not described here.";
 const IN_CHAT_ABOUT: &str =
     "The namespace `/`. Connect with `auth: {token}` or a session's cookie, or say a name with `join_chat`.";
 const IN_ROOM_ABOUT: &str =

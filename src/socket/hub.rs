@@ -78,7 +78,7 @@ impl SocketHub {
         let _ = listener.socket.clone().disconnect();
     }
 
-    fn registry(&self) -> MutexGuard<'_, Registry> {
+    pub(super) fn registry(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock().expect("registry lock")
     }
 
@@ -293,6 +293,7 @@ impl Fanout for SocketHub {
                     let _ = listener.socket.clone().disconnect();
                 }
             }
+            Publication::Outside(outside) => self.carry_out_outside(outside),
         }
     }
 

@@ -13,6 +13,7 @@ mod hub;
 mod messages;
 mod moderation;
 mod namespaces;
+mod outside;
 mod passes;
 mod people;
 mod pins;
@@ -121,6 +122,7 @@ pub fn build(config: &Config) -> Arc<SocketHub> {
         .ws_max_frame_size(config.max_payload)
         .ws_read_buffer_size(READ_BUFFER)
         .max_buffer_size(BUFFER)
+        .ack_timeout(outside::ANSWERING)
         .connect_timeout(config.socket_limits.map_or(CONNECTING, |limits| limits.join_timeout))
         .build_with_inner_svc(Router::new());
     Arc::new(SocketHub::new(io, service, config.socket_limits))

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use socketioxide::SocketIo;
@@ -17,9 +17,8 @@ use crate::chat::history::{self, Page, Wanted};
 use crate::chat::messages::{Target, post};
 use crate::chat::{namespaces, typing};
 use crate::error::{Error, Result};
-use crate::types::{ConnId, Password, RoomName, Sent, Token, Username, falsy_as_none};
+use crate::types::{ConnId, Namespace, Password, RoomName, Sent, Token, Username, falsy_as_none};
 
-const PREFIX: &str = "/rooms/";
 /// What `encodeURIComponent` encodes.
 const AS_JAVASCRIPT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -94,11 +93,13 @@ async fn accept(
     Ok(())
 }
 
-/// The room that a namespace stands for; its name is percent-encoded.
+/// The room that a namespace stands for.
 fn room_of(path: &str) -> Result<RoomName> {
-    let name = path.strip_prefix(PREFIX).unwrap_or_default();
-    let name = percent_decode_str(name).decode_utf8().map_err(|_| Error::invalid("room", "must be UTF-8"))?;
-    RoomName::try_from(name.into_owned()).map_err(|problem| Error::invalid("room", problem))
+    match path.parse() {
+        Ok(Namespace::Room(name)) => Ok(name),
+        Ok(Namespace::Chat) => Err(Error::invalid("room", "must be the name of a room")),
+        Err(problem) => Err(Error::invalid("room", problem)),
+    }
 }
 
 /// Why somebody is not let into a room.
@@ -140,7 +141,7 @@ async fn is_room(pipeline: &Pipeline, path: &str) -> bool {
 pub fn tidy_up(io: &SocketIo, path: &str) {
     let is_usual = room_of(path).is_ok_and(|room| {
         let encoded = utf8_percent_encode(room.as_str(), AS_JAVASCRIPT).to_string();
-        path == format!("{PREFIX}{encoded}")
+        path == format!("{}{encoded}", Namespace::ROOMS)
     });
     if !is_usual && io.of(path).is_some_and(|namespace| namespace.sockets().is_empty()) {
         io.delete_ns(path);

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, Weak};
 use socketioxide::extract::SocketRef;
 use socketioxide::socket::Sid;
 
+use super::outside::OutsideRooms;
 use crate::hub::{Ear, Heard, Here, Mark};
 use crate::listener::Line;
 use crate::types::{ConnId, Identity, NameKey, Network, Presence, RoomId, RoomName, SessionId, TicketId, UserId};
@@ -193,6 +194,7 @@ pub struct Registry {
     sessions: HashMap<SessionId, HashSet<ConnId>>,
     /// Those that are in other namespaces than `/`.
     namespaces: HashMap<Sid, HashSet<ConnId>>,
+    pub outside: OutsideRooms,
 }
 
 impl Registry {
@@ -237,11 +239,12 @@ impl Registry {
         self.of_person(identity).into_iter().find(|listener| listener.ticket() == Some(ticket))
     }
 
-    /// It hears no room any more.
+    /// It hears no room any more, nor what other programs tell to theirs.
     pub fn leave_all(&mut self, conn: ConnId) {
         for room in self.rooms_of(conn).into_keys() {
             self.leave(conn, room);
         }
+        self.outside.leave_all(conn);
     }
 
     pub fn join(&mut self, conn: ConnId, room: RoomId, name: &RoomName, seq: i64) {

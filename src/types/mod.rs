@@ -4,18 +4,21 @@ mod database;
 mod emoji;
 mod ids;
 mod mentions;
+mod namespace;
 mod people;
 mod query;
 mod random;
 mod rate;
 mod text;
 mod token;
+mod value;
 mod words;
 
 pub use database::{DatabaseUrl, KeySource};
 pub use emoji::Emoji;
 pub use ids::{AttachmentId, ConnId, InviteId, MessageId, ReportId, RoomId, SessionId, TicketId, UserId};
 pub use mentions::mentions;
+pub use namespace::Namespace;
 pub use people::{Actor, Identity, NameKey, Network, Presence, Role, RoomRole, TicketKey, User};
 pub use query::{Query, Term};
 pub use random::{random_bytes, random_uuid};
@@ -24,6 +27,7 @@ pub use text::{
     ClientId, FileName, MessageText, NewPassword, Password, PublicKey, Reason, RoomName, Username, falsy_as_none,
 };
 pub use token::Token;
+pub use value::Value;
 pub use words::words;
 
 use std::fmt;

@@ -13,7 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("rules", &["chat"]),
     ("state", &["app"]),
     ("means", &["store", "passwords", "images", "limits", "run", "pressure", "signer"]),
-    ("hub", &["hub"]),
+    ("hub", &["hub", "outside"]),
     ("leaves", &["frames", "listener", "visitor", "telemetry", "decode", "answer", "error", "config"]),
     ("types", &["types"]),
 ];
