@@ -1,6 +1,7 @@
 //! The command line.
 
 mod backup;
+mod doctor;
 mod export;
 mod export_flask;
 mod import_flask;
@@ -42,6 +43,7 @@ pub fn run() -> ExitCode {
     };
     match name {
         "config" => show(&config),
+        "doctor" => doctor::run(&config, options),
         "user" | "audit" | "export" => operate(config, name, options),
         "keys" => with_app(config, async |app| {
             let (command, arguments) = options.subcommand().unwrap_or(("status", options));
@@ -75,6 +77,7 @@ fn command() -> Command {
         .args(settings)
         .subcommand(Command::new("serve").about("Run the server (what happens without a command)"))
         .subcommand(Command::new("config").about("Show the settings in force and where each came from"))
+        .subcommand(doctor::command())
         .subcommand(user_command())
         .subcommand(keys::command())
         .subcommand(backup::command())

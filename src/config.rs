@@ -248,6 +248,8 @@ pub struct Config {
     /// `None`: as the page came.
     pub secure_cookies: Option<bool>,
     pub trusted_proxies: Vec<IpNet>,
+    /// May hold a password: never shown. `None` where there is none.
+    pub redis_url: Option<Zeroizing<String>>,
     /// `None` where RATELIMIT_ENABLED is false.
     pub limits: Option<Limits>,
     pub socket_limits: Option<SocketLimits>,
@@ -311,6 +313,11 @@ impl Config {
     /// One line a setting: name, value (secrets hidden), origin.
     pub fn lines(&self) -> Vec<String> {
         SETTINGS.iter().map(|setting| self.values.line(setting)).collect()
+    }
+
+    /// Where each value came from.
+    pub fn origins(&self) -> impl Iterator<Item = Origin> {
+        SETTINGS.iter().map(|setting| self.values.0[setting.name].1)
     }
 
     /// Name and value of each setting that is no secret, for templates.
@@ -425,6 +432,7 @@ impl Values {
                 _ => Some(self.switch("SESSION_COOKIE_SECURE")?),
             },
             trusted_proxies: self.trusted_proxies()?,
+            redis_url: Some(self.get("REDIS_URL")).filter(|url| !url.is_empty()).map(|url| url.to_owned().into()),
             limits: self.limits()?,
             socket_limits: self.socket_limits()?,
             log_level: self.parse("LOG_LEVEL", "one of error, warn, info, debug, trace")?,

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!       main ─ cli ─ server                        builds App, then attaches the edges
+//!                  └ doctor                        looks at an installation, from inside and from outside
 //!  EDGES  know the wire       socket/*            http/*            flask/*
 //!                                └───────────┬───────┴─────────────────┘
 //!  RULES  know the product             chat/*   ◄─ policy (private to chat)
@@ -22,6 +23,7 @@ mod chat;
 pub mod cli;
 pub mod config;
 mod decode;
+mod doctor;
 mod error;
 mod flask;
 mod frames;

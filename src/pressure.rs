@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 /// How often it is measured.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// For each measure: where it gets tight, and where scarce.
-const FREE_DISK: [u64; 2] = [256 << 20, 64 << 20];
+/// For each measure: where it gets tight, and where scarce. In bytes.
+pub const FREE_DISK: [u64; 2] = [256 << 20, 64 << 20];
 const FREE_MEMORY_PERCENT: [u64; 2] = [8, 3];
 const QUEUE_PERCENT: [u64; 2] = [25, 60];
 
@@ -82,7 +82,8 @@ fn level(disk: Option<u64>, memory: Option<u64>, queue: u64) -> Level {
     below(disk, FREE_DISK).max(below(memory, FREE_MEMORY_PERCENT)).max(waiting)
 }
 
-fn free_disk(folder: &Path) -> Option<u64> {
+/// Bytes that this user may still write on the disk of a folder.
+pub fn free_disk(folder: &Path) -> Option<u64> {
     let found = rustix::fs::statvfs(folder).ok()?;
     Some(found.f_bavail.saturating_mul(found.f_frsize))
 }

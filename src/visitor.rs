@@ -7,6 +7,8 @@ use axum::extract::ConnectInfo;
 use axum::extract::Request;
 use http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::config::{AllowedOrigins, Config};
 use crate::listener::Peer;
@@ -35,6 +37,18 @@ pub struct Visitor {
     pub user_agent: String,
     /// Whether the browser speaks TLS, to us or to a trusted proxy.
     pub secure: bool,
+    pub forwarded_for: ForwardedFor,
+}
+
+/// What a request says in `X-Forwarded-For`, and what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ForwardedFor {
+    /// It says nothing.
+    Absent,
+    /// It came from nobody whom `TRUSTED_PROXIES` names, or is no list of addresses.
+    Ignored,
+    Believed,
 }
 
 impl Visitor {
@@ -51,16 +65,22 @@ impl Visitor {
                 tracing::warn!("requests come with X-Forwarded-For from {peer}, which TRUSTED_PROXIES does not name: if that is your proxy, set it, or all people share the limits of one address");
             });
         }
+        let forwarded = if trusted { forwarded_for(config, headers) } else { None };
         let bearer = text(headers.get(AUTHORIZATION)).strip_prefix("Bearer ").and_then(token);
         let cookie = cookie(headers, SESSION_COOKIE);
         Self {
-            address: if trusted { forwarded_for(config, headers).unwrap_or(peer) } else { peer },
+            address: forwarded.unwrap_or(peer),
             by_cookie: bearer.is_none() && cookie.is_some(),
             token: bearer.or(cookie),
             device: self::cookie(headers, DEVICE_COOKIE),
             browser: self::cookie(headers, BROWSER_COOKIE),
             user_agent: text(headers.get(USER_AGENT)).chars().take(USER_AGENT_LENGTH).collect(),
             secure: trusted && first(text(headers.get(FORWARDED_PROTO))) == "https",
+            forwarded_for: match forwarded {
+                Some(_) => ForwardedFor::Believed,
+                None if headers.contains_key(FORWARDED_FOR) => ForwardedFor::Ignored,
+                None => ForwardedFor::Absent,
+            },
         }
     }
 }

@@ -1,6 +1,6 @@
 // Starts the real secure-chat binary for a test: on a free port, in a fresh directory of its own.
 
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -70,6 +70,14 @@ class Server {
     });
     this.url = url;
     this.port = port;
+  }
+
+  /** Runs a command of the program on this server's data. */
+  command(options) {
+    const env = { PATH: process.env.PATH, ...this.#env };
+    return new Promise((resolve) => {
+      execFile(BINARY, options, { cwd: this.dir, env }, (error, stdout, stderr) => resolve({ code: error?.code ?? 0, stdout, stderr }));
+    });
   }
 
   /** Sends a signal; the promise is kept when the process has ended. */

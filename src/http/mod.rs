@@ -114,6 +114,10 @@ fn api() -> ApiRouter<Web> {
             "/api/rooms/{room}/messages",
             get_with(history::messages, call("get_messages", "rooms", "A page of what was said, the oldest first.")),
         )
+        .api_route(
+            "/api/connection",
+            get_with(ops::connection, call("connection", "health", "How one's own request reached the server.")),
+        )
         .api_route("/api/search", get_with(search::search, call("search", "rooms", "What was said, by its words.")))
         .merge(administration())
 }

@@ -9,7 +9,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail, ensure};
-use base64::{Engine, prelude::BASE64_URL_SAFE};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE;
 use diesel::prelude::*;
 use fernet::Fernet;
 use serde::{Deserialize, Serialize};
@@ -20,7 +21,7 @@ use super::files::{Files, Part};
 use super::master_key::{KeyError, MasterKey};
 use super::pieces::{PieceReader, PieceWriter, Sealing};
 use super::schema::{attachments, messages, users};
-use super::{Reader, prepare, state};
+use super::{Engine, Examination, Reader, examine, prepare, state};
 use crate::types::{AttachmentId, DatabaseUrl, KeySource, Timestamp};
 
 /// The first line of a backup.
@@ -217,8 +218,20 @@ fn unpack(file: &Path, source: &KeySource, database: &Path, folder: Option<&Path
             Ok(manifest)
         })
         .with_context(|| format!("the backup {} is damaged or cut off; nothing was changed", file.display()))?;
-    prepare::check_copy(database, &master).with_context(|| format!("the backup {} cannot be used", file.display()))?;
+    check(database, source).with_context(|| format!("the backup {} cannot be used", file.display()))?;
     Ok(manifest)
+}
+
+/// Whether the database is whole, of this version or an older one, and opens under the key.
+fn check(database: &Path, source: &KeySource) -> anyhow::Result<()> {
+    let Examination { key, database } = examine(&DatabaseUrl::Sqlite(database.to_owned()), source);
+    let damage = match database?.map(|found| found.engine) {
+        Some(Engine::Sqlite { damage, .. }) => damage,
+        _ => bail!("there is no database of ours in it"),
+    };
+    key?;
+    ensure!(damage.is_empty(), "the database in it is damaged: {}", damage.join("; "));
+    Ok(())
 }
 
 fn unpack_all<R: Read>(

@@ -8,6 +8,7 @@ pub mod backup;
 pub mod client_ids;
 mod connection;
 pub mod edits;
+mod examine;
 pub mod files;
 pub mod invites;
 pub mod keys;
@@ -43,6 +44,8 @@ use diesel::r2d2::Pool;
 use zeroize::Zeroizing;
 
 pub use connection::connect_immutable;
+pub use examine::{DatabaseState, Engine, Examination, KeyState, examine};
+pub use master_key::KeyError;
 pub use prepare::{OpenError, Prepared, prepare};
 
 use crate::error::{Error, Result};

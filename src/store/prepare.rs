@@ -17,8 +17,8 @@ use super::{accounts, backup, insert_key, rooms, state, stored_generations, word
 use crate::error::Error;
 use crate::types::{DatabaseUrl, KeySource, NameKey, RoomId, Timestamp};
 
-const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
-const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+pub(super) const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+pub(super) const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// A database and a key that belong together.
 pub struct Prepared {
@@ -59,7 +59,7 @@ pub fn prepare(url: DatabaseUrl, source: &KeySource, now: Timestamp) -> Result<P
 }
 
 /// The data keys of an existing database, or `None` where there is no database yet.
-fn inspect(url: &DatabaseUrl) -> anyhow::Result<Option<Vec<StoredKey>>> {
+pub(super) fn inspect(url: &DatabaseUrl) -> anyhow::Result<Option<Vec<StoredKey>>> {
     let Some(mut connection) = connection::connect_read_only(url)? else {
         return Ok(None);
     };
@@ -122,40 +122,33 @@ fn damaged(url: &DatabaseUrl) -> String {
     )
 }
 
-/// Whether a copy of an SQLite database is whole, one of this version or an older one, and opens under this key.
-pub(super) fn check_copy(path: &std::path::Path, master: &MasterKey) -> anyhow::Result<()> {
-    #[derive(QueryableByName)]
-    struct Check {
-        #[diesel(sql_type = Text)]
-        quick_check: String,
-    }
-
-    let url = DatabaseUrl::Sqlite(path.to_owned());
-    let stored = inspect(&url)?.context("there is no database of ours in it")?;
-    ensure!(opens_all(master, &stored), "the database in it was sealed with another key");
-    if let Some(AnyConnection::Sqlite(mut connection)) = connection::connect_read_only(&url)? {
-        let found: Vec<Check> = diesel::sql_query("PRAGMA quick_check").load(&mut connection)?;
-        ensure!(found.iter().all(|check| check.quick_check == "ok"), "the database in it is damaged");
-    }
-    Ok(())
-}
-
 fn master_key(
     url: &DatabaseUrl,
     source: &KeySource,
     stored: Option<&[StoredKey]>,
 ) -> Result<(MasterKey, Option<PathBuf>), KeyError> {
+    match (find_key(url, source, stored)?, source) {
+        (Some(master), _) => Ok((master, None)),
+        (None, KeySource::File(path, passphrase)) => {
+            let passphrase = passphrase.as_deref().map(String::as_str);
+            Ok((MasterKey::create(path, passphrase)?, Some(path.clone())))
+        }
+        (None, KeySource::Environment(_)) => Err(KeyError::Empty(source.describe())),
+    }
+}
+
+/// The key that opens what is stored, or `None` where the first start is to make one. Makes nothing.
+pub(super) fn find_key(
+    url: &DatabaseUrl,
+    source: &KeySource,
+    stored: Option<&[StoredKey]>,
+) -> Result<Option<MasterKey>, KeyError> {
     match (MasterKey::load(source)?, stored, source) {
         (Some(master), Some(stored), _) if !opens_all(&master, stored) => {
             Err(KeyError::Wrong(source.describe(), url.describe()))
         }
-        (Some(master), _, _) => Ok((master, None)),
         (None, Some(_), KeySource::File(path, _)) => Err(KeyError::Missing(path.clone(), url.describe())),
-        (None, None, KeySource::File(path, passphrase)) => {
-            let passphrase = passphrase.as_deref().map(String::as_str);
-            Ok((MasterKey::create(path, passphrase)?, Some(path.clone())))
-        }
-        (None, _, KeySource::Environment(_)) => Err(KeyError::Empty(source.describe())),
+        (master, _, _) => Ok(master),
     }
 }
 

@@ -11,6 +11,7 @@ mod client;
 mod damage;
 mod described;
 mod direct;
+mod doctor;
 mod emit;
 mod export;
 mod flask_cookies;

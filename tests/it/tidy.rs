@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The layers from the top down. A file may use what stands below it, and its own layer.
 const LAYERS: &[(&str, &[&str])] = &[
     ("top", &["main", "cli"]),
-    ("composition", &["server"]),
+    ("composition", &["server", "doctor"]),
     ("edges", &["socket", "http"]),
     ("what the edges share", &["flask"]),
     ("rules", &["chat"]),
