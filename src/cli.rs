@@ -4,6 +4,7 @@ mod backup;
 mod doctor;
 mod export;
 mod export_flask;
+mod health;
 mod import_flask;
 mod keys;
 
@@ -25,6 +26,7 @@ use crate::config::{Config, SETTINGS};
 use crate::error::Error;
 use crate::server::Started;
 use crate::store::{OpenError, Prepared};
+use crate::tls::Tls;
 use crate::types::{NewPassword, Role, Username};
 use crate::{server, telemetry};
 
@@ -44,6 +46,7 @@ pub fn run() -> ExitCode {
     match name {
         "config" => show(&config),
         "doctor" => doctor::run(&config, options),
+        "health" => health::run(&config),
         "user" | "audit" | "export" => operate(config, name, options),
         "keys" => with_app(config, async |app| {
             let (command, arguments) = options.subcommand().unwrap_or(("status", options));
@@ -78,6 +81,7 @@ fn command() -> Command {
         .subcommand(Command::new("serve").about("Run the server (what happens without a command)"))
         .subcommand(Command::new("config").about("Show the settings in force and where each came from"))
         .subcommand(doctor::command())
+        .subcommand(health::command())
         .subcommand(user_command())
         .subcommand(keys::command())
         .subcommand(backup::command())
@@ -265,6 +269,10 @@ fn serve(config: Config) -> ExitCode {
     }
     // Each connection is an open file; the usual limit of 1024 is soft.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
+    let tls = match config.tls.clone().map(Tls::load).transpose() {
+        Ok(tls) => tls,
+        Err(error) => return fail(&format!("{error:#}."), BAD_SETTING),
+    };
     let prepared = match server::prepare(&config) {
         Ok(prepared) => prepared,
         Err(OpenError::Key(error)) => return fail(&error, BAD_KEY),
@@ -274,13 +282,13 @@ fn serve(config: Config) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, FAILED),
     };
-    match runtime.block_on(run_server(config, prepared)) {
+    match runtime.block_on(run_server(config, prepared, tls)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&format!("{error:#}."), FAILED),
     }
 }
 
-async fn run_server(config: Config, prepared: Prepared) -> anyhow::Result<()> {
+async fn run_server(config: Config, prepared: Prepared, tls: Option<Tls>) -> anyhow::Result<()> {
     // Before anything is announced: whoever reads the announcement may send the signal.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -296,7 +304,7 @@ async fn run_server(config: Config, prepared: Prepared) -> anyhow::Result<()> {
             _ = interrupt.recv() => {}
         }
     };
-    server::run(config, prepared, listener, say_started, shutdown).await
+    server::run(config, prepared, listener, tls, say_started, shutdown).await
 }
 
 /// Where it listens; and on a server without an owner, how to become it.
@@ -306,13 +314,13 @@ fn say_started(started: Started) {
             ip if ip.is_loopback() || ip.is_unspecified() => "localhost".to_owned(),
             _ => started.addr.ip().to_string(),
         };
-        let port = started.addr.port();
+        let (scheme, port) = (started.scheme, started.addr.port());
         say(&format!(
-            "Nobody owns this server yet. Whoever opens this link first, within 30 minutes, does: http://{host}:{port}/account#invite={}",
+            "Nobody owns this server yet. Whoever opens this link first, within 30 minutes, does: {scheme}://{host}:{port}/account#invite={}",
             invite.as_str()
         ));
     }
-    say(&format!("secure-chat listens on http://{}", started.addr));
+    say(&format!("secure-chat listens on {}://{}", started.scheme, started.addr));
 }
 
 /// At the first start: what was made, where, and what to back up.

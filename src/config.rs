@@ -77,6 +77,13 @@ pub const SETTINGS: &[Setting] = &[
         "Flask-Login's cookie, such as remember_token, where its ids are names of accounts",
     ),
     setting("TRUSTED_PROXIES", "", "Proxies whose X-Forwarded-For is believed, such as 127.0.0.1, 10.0.0.0/8"),
+    setting("TLS_CERT", "", "Certificate with its chain (PEM); with TLS_KEY the server speaks HTTPS and wss alone"),
+    setting("TLS_KEY", "", "The certificate's private key (PEM); both files are read again when they change"),
+    setting(
+        "HSTS_MAX_AGE",
+        "0",
+        "Seconds for which browsers that were here refuse plain HTTP from this whole host; 0 says nothing of it",
+    ),
     setting("RATELIMIT_ENABLED", "true", "Limits of how often one may do what; false for load tests"),
     setting("RATELIMIT_MESSAGES", "5/s burst 20", "Messages of one person"),
     setting("RATELIMIT_LOGINS", "3/m burst 5", "Failed logins to one account, and from one address"),
@@ -222,6 +229,13 @@ pub struct Backups {
     pub keep: usize,
 }
 
+/// Certificate and private key, in PEM.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
 /// The settings in force. Its `Debug` shows no secret.
 #[derive(Clone)]
 pub struct Config {
@@ -250,6 +264,10 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// May hold a password: never shown. `None` where there is none.
     pub redis_url: Option<Zeroizing<String>>,
+    /// `None`: plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// In seconds; 0: browsers are told nothing.
+    pub hsts: u64,
     /// `None` where RATELIMIT_ENABLED is false.
     pub limits: Option<Limits>,
     pub socket_limits: Option<SocketLimits>,
@@ -393,8 +411,15 @@ impl Values {
         if let (Some(name), None) = (redis, &flask_queue) {
             warnings.push(format!("{name} is set, but not used: FLASK_QUEUE is off"));
         }
+        let (host, trusted_proxies) = (self.host()?, self.trusted_proxies()?);
+        let (tls, hsts) = self.tls(&mut warnings)?;
+        if tls.is_none() && trusted_proxies.is_empty() && !host.is_loopback() {
+            warnings.push(format!(
+                "this server speaks plain HTTP on {host}: whoever is on the network between can read and change what people write, and take their passwords. Set TLS_CERT and TLS_KEY, or put a proxy with TLS in front and name it in TRUSTED_PROXIES"
+            ));
+        }
         Ok(Config {
-            host: self.host()?,
+            host,
             port: self.parse("PORT", "a port number from 0 to 65535")?,
             production,
             secret_key: self.secret_key(production)?,
@@ -431,8 +456,10 @@ impl Values {
                 "" => None,
                 _ => Some(self.switch("SESSION_COOKIE_SECURE")?),
             },
-            trusted_proxies: self.trusted_proxies()?,
             redis_url: Some(self.get("REDIS_URL")).filter(|url| !url.is_empty()).map(|url| url.to_owned().into()),
+            trusted_proxies,
+            tls,
+            hsts,
             limits: self.limits()?,
             socket_limits: self.socket_limits()?,
             log_level: self.parse("LOG_LEVEL", "one of error, warn, info, debug, trace")?,
@@ -586,6 +613,21 @@ impl Values {
                 })
             })
             .collect()
+    }
+
+    /// The files, and for how long browsers are to insist.
+    fn tls(&self, warnings: &mut Vec<String>) -> Result<(Option<TlsFiles>, u64), ConfigError> {
+        let hsts = self.between("HSTS_MAX_AGE", 0, 315_360_000)? as u64;
+        let files = match [self.get("TLS_CERT"), self.get("TLS_KEY")] {
+            ["", ""] => None,
+            ["", _] => return Err(self.error("TLS_CERT", "TLS_KEY is set, and a key without a certificate is no use")),
+            [_, ""] => return Err(self.error("TLS_KEY", "TLS_CERT is set, and a certificate needs its key")),
+            [certificate, key] => Some(TlsFiles { certificate: certificate.into(), key: key.into() }),
+        };
+        if hsts > 0 && files.is_none() {
+            warnings.push("HSTS_MAX_AGE is set, but without TLS_CERT it is for the proxy to say".into());
+        }
+        Ok((files, hsts))
     }
 
     fn master_key(&self) -> KeySource {

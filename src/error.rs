@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::telemetry;
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 type Text = Cow<'static, str>;
@@ -49,6 +51,9 @@ pub struct WireError {
     pub field: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_ms: Option<u64>,
+    /// Of an internal error: by this the operator finds it in the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
 }
 
 impl Error {
@@ -106,18 +111,29 @@ impl Error {
 
     /// The error as a client gets it. Logs the cause of an internal one, here and nowhere else.
     pub fn to_wire(&self, event: Option<&str>) -> WireError {
-        let (field, retry_ms) = match self {
-            Self::Invalid { field, .. } => (field.clone(), None),
-            Self::TooLarge { field, .. } => (Some(field.to_string()), None),
-            Self::CodeNeeded(_) => (Some("code".into()), None),
-            Self::TooMany { retry_ms } => (None, Some(*retry_ms)),
+        let mut wire = WireError {
+            message: self.to_string(),
+            code: self.code(),
+            event: event.map(Into::into),
+            field: None,
+            retry_ms: None,
+            request_id: None,
+        };
+        match self {
+            Self::Invalid { field, .. } => wire.field.clone_from(field),
+            Self::TooLarge { field, .. } => wire.field = Some(field.to_string()),
+            Self::CodeNeeded(_) => wire.field = Some("code".into()),
+            Self::TooMany { retry_ms } => wire.retry_ms = Some(*retry_ms),
             Self::Internal(cause) => {
                 tracing::error!(event, "internal error: {cause:#}");
-                (None, None)
+                wire.request_id = telemetry::current_id();
+                if let Some(id) = &wire.request_id {
+                    wire.message.push_str(&format!(" Its number, for who runs the server: {id}."));
+                }
             }
-            _ => (None, None),
-        };
-        WireError { message: self.to_string(), code: self.code(), event: event.map(Into::into), field, retry_ms }
+            _ => {}
+        }
+        wire
     }
 }
 

@@ -9,7 +9,7 @@
 //!                                   ┌────┼─────────┐
 //!  MEANS                         store/* │ passwords · images · limits · pressure · signer · hub (trait) · outside   ◄ vault (private to store); socket/ implements hub
 //!                                   └────┼─────────┘
-//!  LEAVES                        types/*  error  answer  decode  config  telemetry  listener  frames  visitor
+//!  LEAVES                        types/*  error  answer  decode  config  telemetry  listener  frames  transport  tls  visitor
 //! ```
 //! Arrows point down only; `tests/it/tidy.rs` checks it.
 //!
@@ -41,5 +41,7 @@ mod signer;
 mod socket;
 mod store;
 mod telemetry;
+mod tls;
+mod transport;
 mod types;
 mod visitor;

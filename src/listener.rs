@@ -1,4 +1,4 @@
-//! The TCP listener: connections without Nagle's delay, each with a line that can be cut, and asked how far its client is.
+//! The listener: connections without Nagle's delay, each with a line that can be cut, and asked how far its client is.
 //!
 //! Why cut: a reader who does not read blocks its connection's writer for as long as TCP allows, which is hours, and
 //! nothing in the Socket.IO library ends that. Cutting the stream ends both of its halves at once.
@@ -20,8 +20,11 @@ use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use crate::frames::{Incoming, LastMessage, Outgoing, ping};
+use crate::tls::Acceptor;
+use crate::transport::Transport;
 
 /// Pings that may follow messages at once. People's messages are few, and each is asked for; a flood of them is asked for
 /// once in a second, so that it costs little more than without.
@@ -33,7 +36,19 @@ const ANSWERING: Duration = Duration::from_secs(3);
 const SWITCHES: &[u8] = b"HTTP/1.1 101";
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
-pub struct Listener(pub TcpListener);
+pub struct Listener {
+    tcp: TcpListener,
+    acceptor: Option<Acceptor>,
+    /// Those under way. They wait for nobody, and nobody for them.
+    handshakes: JoinSet<Option<(Stream, SocketAddr)>>,
+}
+
+impl Listener {
+    /// With an acceptor every connection is TLS.
+    pub fn new(tcp: TcpListener, acceptor: Option<Acceptor>) -> Self {
+        Self { tcp, acceptor, handshakes: JoinSet::new() }
+    }
+}
 
 pub struct Stream {
     line: Arc<Line>,
@@ -43,6 +58,8 @@ pub struct Stream {
 #[derive(Clone)]
 pub struct Peer {
     pub addr: SocketAddr,
+    /// Whether it speaks TLS to us.
+    pub is_tls: bool,
     line: Weak<Line>,
 }
 
@@ -53,9 +70,9 @@ impl Peer {
     }
 }
 
-/// One TCP connection, as seen from both of its ends and from the hub.
+/// One connection, as seen from both of its ends and from the hub.
 pub struct Line {
-    tcp: TcpStream,
+    transport: Transport,
     cut: AtomicBool,
     reader: AtomicWaker,
     writer: AtomicWaker,
@@ -63,7 +80,7 @@ pub struct Line {
     answered: Notify,
 }
 
-/// What has gone over the line.
+/// What has gone over the line, in clear.
 #[derive(Default)]
 struct Wire {
     phase: Phase,
@@ -107,6 +124,15 @@ impl Wire {
         }
     }
 
+    /// The first so many bytes of these.
+    fn sent_of(&mut self, slices: &[IoSlice<'_>], mut count: usize) {
+        for slice in slices {
+            let here = slice.len().min(count);
+            self.sent(&slice[..here]);
+            count -= here;
+        }
+    }
+
     fn received(&mut self, bytes: &[u8]) -> bool {
         if !matches!(self.phase, Phase::Websocket) {
             return false;
@@ -120,7 +146,7 @@ impl Wire {
     }
 
     /// Puts a ping between two frames, where one is wanted or messages are to be asked for.
-    fn ask(&mut self, tcp: &TcpStream) {
+    fn ask(&mut self, transport: &Transport) {
         if !matches!(self.phase, Phase::Websocket) || !self.rest.is_empty() || !self.outgoing.is_between_frames() {
             return;
         }
@@ -132,7 +158,7 @@ impl Wire {
         }
         let frame = ping(&last);
         // Where there is no room now, there is much under way: it is asked again behind that.
-        if let Ok(written) = tcp.try_write(&frame) {
+        if let Ok(written) = transport.try_write(&[IoSlice::new(&frame)]) {
             self.rest.extend_from_slice(&frame[written..]);
             self.asked = last;
             self.full_at = Some(full_at);
@@ -140,9 +166,9 @@ impl Wire {
         }
     }
 
-    fn write_rest(&mut self, tcp: &TcpStream) -> io::Result<()> {
+    fn write_rest(&mut self, transport: &Transport) -> io::Result<()> {
         while !self.rest.is_empty() {
-            let written = tcp.try_write(&self.rest)?;
+            let written = transport.try_write(&[IoSlice::new(&self.rest)])?;
             self.rest.drain(..written);
         }
         Ok(())
@@ -150,9 +176,9 @@ impl Wire {
 }
 
 impl Line {
-    fn new(tcp: TcpStream) -> Self {
+    fn new(transport: Transport) -> Self {
         Self {
-            tcp,
+            transport,
             cut: AtomicBool::new(false),
             reader: AtomicWaker::new(),
             writer: AtomicWaker::new(),
@@ -179,7 +205,7 @@ impl Line {
 
     /// Asks, if need be and if it may be now, whether the last message has arrived.
     pub fn ask(&self) {
-        self.wire().ask(&self.tcp);
+        self.wire().ask(&self.transport);
     }
 
     /// The last message that is known to have arrived.
@@ -192,7 +218,7 @@ impl Line {
         let before = {
             let mut wire = self.wire();
             wire.wanted = true;
-            wire.ask(&self.tcp);
+            wire.ask(&self.transport);
             wire.answers
         };
         let answer = async {
@@ -222,20 +248,15 @@ impl Line {
         poll
     }
 
-    /// Writes once there is room; `write` tries, `sent` says what of it went out.
-    fn poll_write(
-        &self,
-        context: &mut Context<'_>,
-        write: impl Fn(&TcpStream) -> io::Result<usize>,
-        sent: impl FnOnce(&mut Wire, usize),
-    ) -> Poll<io::Result<usize>> {
+    /// Writes once there is room.
+    fn poll_write(&self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.tcp.poll_write_ready(context))?;
+            ready!(self.transport.tcp.poll_write_ready(context))?;
             let mut wire = self.wire();
-            match wire.write_rest(&self.tcp).and_then(|()| write(&self.tcp)) {
+            match wire.write_rest(&self.transport).and_then(|()| self.transport.try_write(slices)) {
                 Ok(written) => {
-                    sent(&mut wire, written);
-                    wire.ask(&self.tcp);
+                    wire.sent_of(slices, written);
+                    wire.ask(&self.transport);
                     return Poll::Ready(Ok(written));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -244,10 +265,20 @@ impl Line {
         }
     }
 
+    fn poll_flush(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            match self.transport.try_flush() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                flushed => return Poll::Ready(flushed),
+            }
+            ready!(self.transport.tcp.poll_write_ready(context))?;
+        }
+    }
+
+    /// What there is may be deciphered already: only where there is nothing, the socket is waited for.
     fn poll_read(&self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
-            ready!(self.tcp.poll_read_ready(context))?;
-            match self.tcp.try_read(buffer.initialize_unfilled()) {
+            match self.transport.try_read(buffer.initialize_unfilled()) {
                 Ok(count) => {
                     buffer.advance(count);
                     let filled = buffer.filled();
@@ -259,6 +290,7 @@ impl Line {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
+            ready!(self.transport.tcp.poll_read_ready(context))?;
         }
     }
 }
@@ -269,23 +301,41 @@ impl axum::serve::Listener for Listener {
 
     async fn accept(&mut self) -> (Stream, SocketAddr) {
         loop {
-            match self.0.accept().await {
-                Ok((tcp, addr)) => {
-                    // Small packets wait up to 40 ms otherwise. A socket that refuses this has just been closed.
-                    let _ = tcp.set_nodelay(true);
-                    return (Stream { line: Arc::new(Line::new(tcp)) }, addr);
-                }
-                Err(error) if is_of_one_connection(&error) => {}
-                Err(error) => {
-                    tracing::error!("cannot accept connections: {error}");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-            }
+            let (tcp, addr) = tokio::select! {
+                accepted = accept(&self.tcp) => accepted,
+                done = self.handshakes.join_next(), if !self.handshakes.is_empty() => match done {
+                    Some(Ok(Some(connection))) => return connection,
+                    _ => continue,
+                },
+            };
+            let Some(acceptor) = self.acceptor.clone() else { return (Stream::new(Transport::bare(tcp)), addr) };
+            self.handshakes.spawn(async move {
+                let done = acceptor.handshake(tcp).await;
+                let done = done.inspect_err(|error| tracing::debug!("a TLS handshake failed: {error}"));
+                Some((Stream::new(done.ok()?), addr))
+            });
         }
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.tcp.local_addr()
+    }
+}
+
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok((tcp, addr)) => {
+                // Small packets wait up to 40 ms otherwise. A socket that refuses this has just been closed.
+                let _ = tcp.set_nodelay(true);
+                return (tcp, addr);
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::error!("cannot accept connections: {error}");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
     }
 }
 
@@ -296,7 +346,8 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 
 impl Connected<IncomingStream<'_, Listener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, Listener>) -> Self {
-        Self { addr: *stream.remote_addr(), line: Arc::downgrade(&stream.io().line) }
+        let line = &stream.io().line;
+        Self { addr: *stream.remote_addr(), is_tls: line.transport.is_tls(), line: Arc::downgrade(line) }
     }
 }
 
@@ -313,7 +364,7 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.write_with(context, |tcp| tcp.try_write(bytes), |wire, written| wire.sent(&bytes[..written]))
+        self.poll_write_vectored(context, &[IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
@@ -321,41 +372,31 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let sent = |wire: &mut Wire, mut written: usize| {
-            for slice in slices {
-                let here = slice.len().min(written);
-                wire.sent(&slice[..here]);
-                written -= here;
-            }
-        };
-        self.write_with(context, |tcp| tcp.try_write_vectored(slices), sent)
+        let line = &self.line;
+        if line.is_cut() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let poll = line.poll_write(context, slices);
+        line.unless_cut(&line.writer, context, poll, Err(io::ErrorKind::BrokenPipe.into()))
     }
 
     fn is_write_vectored(&self) -> bool {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let line = &self.line;
+        let poll = line.poll_flush(context);
+        line.unless_cut(&line.writer, context, poll, Err(io::ErrorKind::BrokenPipe.into()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(rustix::net::shutdown(&self.line.tcp, rustix::net::Shutdown::Write).map_err(io::Error::from))
+        Poll::Ready(self.line.transport.shut_down())
     }
 }
 
 impl Stream {
-    fn write_with(
-        &self,
-        context: &mut Context<'_>,
-        write: impl Fn(&TcpStream) -> io::Result<usize>,
-        sent: impl FnOnce(&mut Wire, usize),
-    ) -> Poll<io::Result<usize>> {
-        let line = &self.line;
-        if line.is_cut() {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
-        let poll = line.poll_write(context, write, sent);
-        line.unless_cut(&line.writer, context, poll, Err(io::ErrorKind::BrokenPipe.into()))
+    fn new(transport: Transport) -> Self {
+        Self { line: Arc::new(Line::new(transport)) }
     }
 }

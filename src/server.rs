@@ -19,6 +19,7 @@ use crate::pressure::Pressure;
 use crate::run::Run;
 use crate::signer::Signer;
 use crate::store::{self, Db, OpenError, Prepared};
+use crate::tls::Tls;
 use crate::types::{DatabaseUrl, Token};
 use crate::{chat, flask, http, socket};
 
@@ -35,6 +36,8 @@ pub fn prepare(config: &Config) -> Result<Prepared, OpenError> {
 /// What there is to announce.
 pub struct Started {
     pub addr: SocketAddr,
+    /// http or https.
+    pub scheme: &'static str,
     /// Opens the page that makes the owner's account, on a server that has none.
     pub owner_invite: Option<Token>,
 }
@@ -45,6 +48,7 @@ pub async fn run(
     config: Config,
     prepared: Prepared,
     listener: TcpListener,
+    tls: Option<Tls>,
     started: impl FnOnce(Started),
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
@@ -60,7 +64,9 @@ pub async fn run(
         tracing::warn!("no link for the owner could be made: {error}");
         None
     });
-    started(Started { addr: listener.local_addr()?, owner_invite });
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    started(Started { addr: listener.local_addr()?, scheme, owner_invite });
+    let listener = Listener::new(listener, tls.as_ref().map(Tls::acceptor));
     let mut watchers = vec![
         tokio::spawn(asking),
         tokio::spawn(chat::watch::watch(app.clone())),
@@ -71,10 +77,14 @@ pub async fn run(
     if let Some(queue) = app.config.flask_queue.clone() {
         watchers.push(tokio::spawn(flask::queue::run(app.clone(), queue)));
     }
+    watchers.extend(tls.map(|tls| {
+        let app = app.clone();
+        tokio::spawn(tls.watch(move || app.now().into()))
+    }));
 
     let (stop, stopping) = oneshot::channel::<()>();
     let service = router.into_make_service_with_connect_info::<Peer>();
-    let server = axum::serve(Listener(listener), service).with_graceful_shutdown(async move {
+    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
         let _ = stopping.await;
     });
     let server = tokio::spawn(server.into_future());

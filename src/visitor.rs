@@ -53,12 +53,10 @@ pub enum ForwardedFor {
 
 impl Visitor {
     pub fn of(config: &Config, request: &Request) -> Self {
-        let peer = request.extensions().get::<ConnectInfo<Peer>>();
-        let peer = peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(peer)| peer.addr.ip());
-        Self::from_headers(config, peer, request.headers())
+        Self::from_headers(config, peer_address(request), is_tls(request), request.headers())
     }
 
-    fn from_headers(config: &Config, peer: IpAddr, headers: &HeaderMap) -> Self {
+    fn from_headers(config: &Config, peer: IpAddr, is_tls: bool, headers: &HeaderMap) -> Self {
         let trusted = is_trusted(config, peer);
         if !trusted && headers.contains_key(FORWARDED_FOR) {
             WARN_ONCE.call_once(|| {
@@ -75,7 +73,10 @@ impl Visitor {
             device: self::cookie(headers, DEVICE_COOKIE),
             browser: self::cookie(headers, BROWSER_COOKIE),
             user_agent: text(headers.get(USER_AGENT)).chars().take(USER_AGENT_LENGTH).collect(),
-            secure: trusted && first(text(headers.get(FORWARDED_PROTO))) == "https",
+            secure: match headers.get(FORWARDED_PROTO).filter(|_| trusted) {
+                Some(scheme) => first(text(Some(scheme))) == "https",
+                None => is_tls,
+            },
             forwarded_for: match forwarded {
                 Some(_) => ForwardedFor::Believed,
                 None if headers.contains_key(FORWARDED_FOR) => ForwardedFor::Ignored,
@@ -131,9 +132,25 @@ fn text(value: Option<&HeaderValue>) -> &str {
     value.and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
+/// Whether one of the proxies that the settings name has sent it to us.
+pub fn is_from_trusted_proxy(config: &Config, request: &Request) -> bool {
+    is_trusted(config, peer_address(request))
+}
+
+fn peer_address(request: &Request) -> IpAddr {
+    let peer = request.extensions().get::<ConnectInfo<Peer>>();
+    peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(peer)| peer.addr.ip())
+}
+
+/// Whether TLS ends here.
+fn is_tls(request: &Request) -> bool {
+    request.extensions().get().is_some_and(|ConnectInfo(peer): &ConnectInfo<Peer>| peer.is_tls)
+}
+
 /// Whether the page that sent this may talk to us; what no page sent may. Our own origin is what the browser's address
 /// bar shows: the Host header, or what a proxy says that it was.
-pub fn origin_is_allowed(allowed: &AllowedOrigins, headers: &HeaderMap) -> bool {
+pub fn origin_is_allowed(allowed: &AllowedOrigins, request: &Request) -> bool {
+    let (headers, is_tls) = (request.headers(), is_tls(request));
     let Some(origin) = headers.get(ORIGIN) else { return true };
     let Ok(origin) = origin.to_str() else { return false };
     let listed = match allowed {
@@ -142,9 +159,10 @@ pub fn origin_is_allowed(allowed: &AllowedOrigins, headers: &HeaderMap) -> bool 
     };
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(first);
     let host = headers.get(HOST).and_then(|value| value.to_str().ok());
-    let scheme = header(FORWARDED_PROTO).unwrap_or("http");
+    let scheme = header(FORWARDED_PROTO).unwrap_or(if is_tls { "https" } else { "http" });
     let own = [host, header(FORWARDED_HOST)].into_iter().flatten().map(|host| format!("{scheme}://{host}"));
-    let plain = host.map(|host| format!("http://{host}"));
+    // Where TLS ends here, a page of this host without it is nobody's but an attacker's on the way.
+    let plain = host.filter(|_| !is_tls).map(|host| format!("http://{host}"));
     listed || own.chain(plain).any(|own| own.eq_ignore_ascii_case(origin))
 }
 
@@ -164,7 +182,7 @@ mod tests {
         let config = Config::from_sources(HashMap::new(), environment, HashMap::new()).unwrap();
         let headers =
             headers.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap())).collect();
-        Visitor::from_headers(&config, peer.parse().unwrap(), &headers)
+        Visitor::from_headers(&config, peer.parse().unwrap(), false, &headers)
     }
 
     fn address(proxies: &str, peer: &str, forwarded: &str) -> String {

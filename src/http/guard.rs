@@ -48,7 +48,7 @@ async fn admit(app: &App, mut request: Request) -> Result<Request> {
         return Err(Error::Forbidden("Your address is banned from this server.".into()));
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
-        if !origin_is_allowed(&app.config.allowed_origins, request.headers()) {
+        if !origin_is_allowed(&app.config.allowed_origins, &request) {
             return Err(Error::Forbidden(
                 "Not an accepted origin. The setting CORS_ALLOWED_ORIGINS lists those that are.".into(),
             ));
@@ -75,7 +75,7 @@ async fn refuse_forged(app: &App, visitor: &Visitor, request: Request) -> Result
     let shown = headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let (request, in_form) = match is_form {
         true => {
-            refuse_foreign_form(app, headers)?;
+            refuse_foreign_form(app, &request)?;
             form_to_json(request).await?
         }
         false => (request, None),
@@ -92,9 +92,9 @@ async fn refuse_forged(app: &App, visitor: &Visitor, request: Request) -> Result
 
 /// Any site can send a form. Where CORS_ALLOWED_ORIGINS is `*`, they are taken from our own pages alone: nobody is to be
 /// signed in, as somebody else, by a page that they came upon.
-fn refuse_foreign_form(app: &App, headers: &HeaderMap) -> Result<()> {
+fn refuse_foreign_form(app: &App, request: &Request) -> Result<()> {
     let own = AllowedOrigins::List(Vec::new());
-    match app.config.allowed_origins == AllowedOrigins::Any && !origin_is_allowed(&own, headers) {
+    match app.config.allowed_origins == AllowedOrigins::Any && !origin_is_allowed(&own, request) {
         true => Err(Error::Forbidden("Forms are taken from this server's own pages alone. Send JSON.".into())),
         false => Ok(()),
     }

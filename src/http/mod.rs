@@ -14,6 +14,7 @@ mod ops;
 mod pages;
 mod reference;
 mod refusals;
+mod request_id;
 mod search;
 mod statics;
 
@@ -24,8 +25,11 @@ use aide::axum::routing::{ApiMethodRouter, delete_with, get_with, post_with};
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, options};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderValue, StatusCode};
+use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
@@ -34,6 +38,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use self::openapi::call;
 use self::reference::Reference;
 use crate::app::App;
+use crate::config::Config;
 use crate::flask::templates::Templates;
 
 /// Largest body of a request outside of `/socket.io/`, in bytes.
@@ -50,6 +55,8 @@ pub struct Web {
 pub fn router(app: Arc<App>, socket: Router, asyncapi: serde_json::Value) -> Router {
     let templates = Arc::new(Templates::new(&app.config, statics::built_in_template));
     let statics = statics::router(app.config.static_dir.as_deref());
+    let hsts = insist_on_tls(&app.config);
+    let identify = from_fn_with_state(app.clone(), request_id::request_id);
     let web = Web { app, templates };
     let mut document = openapi::document();
     let described = ops().merge(guarded(api(), &web)).finish_api(&mut document);
@@ -73,6 +80,16 @@ pub fn router(app: Arc<App>, socket: Router, asyncapi: serde_json::Value) -> Rou
         .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(REFERRER_POLICY, "same-origin"))
         .layer(header(CONTENT_SECURITY_POLICY, "frame-ancestors 'self'"))
+        .layer(option_layer(hsts))
+        .layer(identify)
+}
+
+/// Only where it is asked for: it binds the whole host, with whatever else runs there, for longer than any setting of ours
+/// (RFC 6797, section 11). Only where TLS ends here: elsewhere the proxy says it.
+fn insist_on_tls(config: &Config) -> Option<SetResponseHeaderLayer<HeaderValue>> {
+    let asked = config.tls.is_some() && config.hsts > 0;
+    let value = asked.then(|| HeaderValue::try_from(format!("max-age={}", config.hsts)).ok()).flatten();
+    value.map(|value| SetResponseHeaderLayer::if_not_present(STRICT_TRANSPORT_SECURITY, value))
 }
 
 /// Routes that know who asks. What changes something is refused where another site's page may have sent it.

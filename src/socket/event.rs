@@ -18,7 +18,6 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use socketioxide::extract::{AckSender, SocketRef};
 use tokio::sync::oneshot;
-use tracing::Instrument;
 
 use super::hub::SocketHub;
 use super::raw::{Arguments, Raw};
@@ -30,6 +29,7 @@ use crate::chat::namespaces::{self, Admission};
 use crate::chat::resume::{End, Found};
 use crate::error::{Error, Result, WireError};
 use crate::hub::{Audience, Outbound};
+use crate::telemetry;
 use crate::types::{Actor, ConnId, Network, RoomName, TicketId};
 use crate::visitor::Visitor;
 
@@ -286,7 +286,10 @@ impl Connection {
         let mut session = self.session.lock().await;
         while let Some(job) = self.next_job() {
             match job {
-                Job::Begin { socket, beginning } => self.begin(&mut session, &socket, beginning).await,
+                Job::Begin { socket, beginning } => {
+                    let begun = self.begin(&mut session, &socket, beginning);
+                    self.traced("begin", begun).await
+                }
                 Job::Event { socket, raw, ack } => {
                     let had_come_in = session.actor.is_some();
                     self.answer(&mut session, socket.clone(), raw, ack).await;
@@ -370,22 +373,30 @@ impl Connection {
         let name = raw.name();
         let entry = self.entries.iter().find(|entry| entry.name == name);
         let label = entry.map_or("unknown", |entry| entry.name);
-        let span = tracing::debug_span!("event", name = label, conn = self.number);
-        let result = self.run(entry.copied(), session, &raw).instrument(span.clone()).await;
-        let outcome = match result {
-            Ok(accepted) => {
-                if let Err(error) = ack.send(&accepted) {
-                    self.pipeline.hub.not_delivered(self.id, &socket, error);
+        let answered = async {
+            match self.run(entry.copied(), session, &raw).await {
+                Ok(accepted) => {
+                    if let Err(error) = ack.send(&accepted) {
+                        self.pipeline.hub.not_delivered(self.id, &socket, error);
+                    }
+                    "ok"
                 }
-                "ok"
-            }
-            Err(error) => {
-                span.in_scope(|| self.refuse(&socket, ack, &name, &error));
-                error.code()
+                Err(error) => {
+                    self.refuse(&socket, ack, &name, &error);
+                    error.code()
+                }
             }
         };
+        let outcome = self.traced(label, answered).await;
         metrics::counter!("secure_chat_events_total", "event" => label, "outcome" => outcome).increment(1);
         metrics::histogram!("secure_chat_event_seconds", "event" => label).record(started.elapsed().as_secs_f64());
+    }
+
+    /// Gives what is done an id of its own.
+    async fn traced<T>(&self, name: &'static str, work: impl Future<Output = T>) -> T {
+        let id = telemetry::new_id();
+        let span = tracing::error_span!("event", id, name, conn = self.number);
+        telemetry::traced(id, span, work).await
     }
 
     async fn run(&self, entry: Option<&Entry>, session: &mut Session, raw: &Raw) -> Result<Box<RawValue>> {

@@ -43,7 +43,7 @@ pub fn router(app: Arc<App>, hub: Arc<SocketHub>) -> Router {
 
 async fn guard(State(edge): State<Edge>, request: Request, next: Next) -> Response {
     let origin = request.headers().get(ORIGIN).cloned();
-    if !origin_is_allowed(&edge.app.config.allowed_origins, request.headers()) {
+    if !origin_is_allowed(&edge.app.config.allowed_origins, &request) {
         return refusal("Not an accepted origin. The setting CORS_ALLOWED_ORIGINS lists those that are.");
     }
     let requested_headers = request.headers().get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();

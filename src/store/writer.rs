@@ -127,13 +127,19 @@ impl Writer {
         let (caller, answer) = oneshot::channel();
         let job = Box::new(Pending { work: Some(work), value: None, caller });
         let lane = &self.lanes[lane.index(self.lanes.len())];
-        metrics::gauge!("secure_chat_writes_waiting").set(self.waiting.fetch_add(1, Ordering::Relaxed) as f64 + 1.0);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        metrics::gauge!("secure_chat_writes_waiting").increment(1.0);
         if lane.try_send(job).is_err() {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            no_longer_wait(&self.waiting, 1);
             return Err(Error::not_stored());
         }
         answer.await.unwrap_or_else(|_| Err(Error::not_stored()))
     }
+}
+
+fn no_longer_wait(waiting: &AtomicUsize, count: usize) {
+    waiting.fetch_sub(count, Ordering::Relaxed);
+    metrics::gauge!("secure_chat_writes_waiting").decrement(count as f64);
 }
 
 struct LaneWorker {
@@ -152,7 +158,7 @@ impl LaneWorker {
     fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
         while self.receiver.blocking_recv_many(&mut batch, BATCH) > 0 {
-            self.waiting.fetch_sub(batch.len(), Ordering::Relaxed);
+            no_longer_wait(&self.waiting, batch.len());
             metrics::histogram!("secure_chat_commit_batch_size").record(batch.len() as f64);
             let mut batch = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
             match self.commit(&mut batch) {

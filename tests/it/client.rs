@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::described::{check_ack, check_event};
 use crate::server::Server;
@@ -27,7 +28,12 @@ impl Background {
 /// Only to end a test that would wait for ever.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+/// What a client speaks over: TCP, or TLS.
+pub trait Wire: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin> Wire for T {}
+
+type Socket = WebSocketStream<Box<dyn Wire>>;
 
 #[derive(Debug)]
 pub struct Client {
@@ -37,22 +43,22 @@ pub struct Client {
     next_ack: u64,
     /// The namespace as it stands in packets: empty for `/`, else with a comma behind it.
     namespace: String,
-    addr: String,
     /// The events whose acks are awaited.
     asked: HashMap<u64, String>,
 }
 
 impl Client {
     pub async fn connect(server: &Server) -> Self {
-        Self::connect_to(&server.addr).await
+        let mut client = Self::open(server, &[]).await.unwrap();
+        client.come_in().await;
+        client
     }
 
-    async fn connect_to(addr: &str) -> Self {
-        let mut client = Self::open_at(addr, &[]).await.unwrap();
-        client.say("40").await;
-        let connected = client.packet().await.unwrap();
+    /// Connects to the chat, once the websocket is there.
+    pub async fn come_in(&mut self) {
+        self.say("40").await;
+        let connected = self.packet().await.unwrap();
         assert!(connected.starts_with("40{\"sid\":"), "{connected}");
-        client
     }
 
     /// Connects with a session's token, as clients without cookies do.
@@ -88,20 +94,19 @@ impl Client {
     }
 
     pub async fn open_at(addr: &str, headers: &[(&'static str, &str)]) -> Result<Self, String> {
+        let tcp = TcpStream::connect(addr).await.map_err(|error| error.to_string())?;
+        Self::open_over(Box::new(tcp), addr, headers).await
+    }
+
+    pub async fn open_over(wire: Box<dyn Wire>, addr: &str, headers: &[(&'static str, &str)]) -> Result<Self, String> {
         let url = format!("ws://{addr}/socket.io/?EIO=4&transport=websocket");
         let mut request = url.into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
-        let (socket, _) = connect_async(request).await.map_err(|error| error.to_string())?;
-        let mut client = Self {
-            socket,
-            events: VecDeque::new(),
-            next_ack: 0,
-            namespace: String::new(),
-            addr: addr.to_owned(),
-            asked: HashMap::new(),
-        };
+        let (socket, _) = client_async(request, wire).await.map_err(|error| error.to_string())?;
+        let mut client =
+            Self { socket, events: VecDeque::new(), next_ack: 0, namespace: String::new(), asked: HashMap::new() };
         let open = client.packet().await.ok_or("closed")?;
         assert!(open.starts_with("0{"), "{open}");
         Ok(client)
@@ -113,7 +118,8 @@ impl Client {
     }
 
     pub async fn join_at(addr: &str, name: &str) -> Self {
-        let mut client = Self::connect_to(addr).await;
+        let mut client = Self::open_at(addr, &[]).await.unwrap();
+        client.come_in().await;
         client.emit("join_chat", json!({ "username": name, "public_key": "demo-public-key" })).await;
         client.expect("chat_joined").await;
         client
@@ -153,7 +159,7 @@ impl Client {
                 Some(_) => {
                     let ack = serde_json::from_str::<Value>(&packet[start.len() - 1..]).unwrap()[0].take();
                     if let Some(event) = self.asked.remove(&id) {
-                        check_ack(&self.addr, &self.namespace, &event, &ack);
+                        check_ack(&self.namespace, &event, &ack);
                     }
                     return ack;
                 }
@@ -220,6 +226,16 @@ impl Client {
         Background { stop, task }
     }
 
+    /// What the next ping of the websocket carries; it is answered. Packets before it are forgotten.
+    pub async fn ping(&mut self) -> Vec<u8> {
+        loop {
+            let message = tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("a ping within 30 s");
+            if let Message::Ping(carried) = message.expect("an open connection").unwrap() {
+                return carried.to_vec();
+            }
+        }
+    }
+
     /// Does what a client does by itself while nothing else comes.
     pub async fn answer_pings_for(&mut self, time: Duration) {
         assert!(tokio::time::timeout(time, self.packet()).await.is_err(), "something came");
@@ -248,7 +264,7 @@ impl Client {
         if let Some(event) = packet.strip_prefix("42").and_then(|packet| packet.strip_prefix(&self.namespace)) {
             let mut event: Value = serde_json::from_str(event).unwrap();
             let (name, payload) = (event[0].as_str().unwrap().to_owned(), event[1].take());
-            check_event(&self.addr, &self.namespace, &name, &payload);
+            check_event(&self.namespace, &name, &payload);
             self.events.push_back((name, payload));
         }
     }

@@ -21,9 +21,11 @@ struct Document {
 }
 
 impl Document {
-    fn fetch(addr: &str, path: &str) -> Self {
-        let mut stream = TcpStream::connect(addr).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n").unwrap();
+    /// From a server of its own: that of the test may speak TLS.
+    fn fetch(path: &str) -> Self {
+        let server = Server::start();
+        let mut stream = TcpStream::connect(&server.addr).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", server.addr).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (_, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -49,14 +51,14 @@ impl Document {
     }
 }
 
-fn asyncapi(addr: &str) -> &'static Document {
+fn asyncapi() -> &'static Document {
     static DOCUMENT: OnceLock<Document> = OnceLock::new();
-    DOCUMENT.get_or_init(|| Document::fetch(addr, "/api/asyncapi.json"))
+    DOCUMENT.get_or_init(|| Document::fetch("/api/asyncapi.json"))
 }
 
-fn openapi(addr: &str) -> &'static Document {
+fn openapi() -> &'static Document {
     static DOCUMENT: OnceLock<Document> = OnceLock::new();
-    DOCUMENT.get_or_init(|| Document::fetch(addr, "/api/openapi.json"))
+    DOCUMENT.get_or_init(|| Document::fetch("/api/openapi.json"))
 }
 
 /// The channel of a namespace, as it stands in packets.
@@ -64,24 +66,24 @@ fn channel(namespace: &str) -> &'static str {
     if namespace.is_empty() { "chat" } else { "room" }
 }
 
-pub fn check_event(addr: &str, namespace: &str, event: &str, payload: &Value) {
-    asyncapi(addr).check(&format!("/channels/{}/messages/{event}.told/payload", channel(namespace)), payload);
+pub fn check_event(namespace: &str, event: &str, payload: &Value) {
+    asyncapi().check(&format!("/channels/{}/messages/{event}.told/payload", channel(namespace)), payload);
 }
 
-pub fn check_ack(addr: &str, namespace: &str, event: &str, ack: &Value) {
+pub fn check_ack(namespace: &str, event: &str, ack: &Value) {
     let pointer = format!("/channels/{}/messages/{event}.ack/payload", channel(namespace));
-    match asyncapi(addr).value.pointer(&pointer) {
-        Some(_) => asyncapi(addr).check(&pointer, ack),
+    match asyncapi().value.pointer(&pointer) {
+        Some(_) => asyncapi().check(&pointer, ack),
         // There is no such event.
         None => assert_eq!(ack["ok"], false, "not described: {event}, answered by {ack}"),
     }
 }
 
 /// An answer to a call below `/api/`.
-pub fn check_answer(addr: &str, method: &str, path: &str, status: u16, body: &str) {
+pub fn check_answer(method: &str, path: &str, status: u16, body: &str) {
     let path = path.split('?').next().unwrap();
     let Ok(body) = serde_json::from_str(body) else { return };
-    let document = openapi(addr);
+    let document = openapi();
     let paths = document.value["paths"].as_object().unwrap();
     let Some((template, methods)) = paths.iter().find(|(template, _)| fits(template, path)) else { return };
     let Some(responses) = methods.get(method.to_lowercase()).map(|call| &call["responses"]) else { return };

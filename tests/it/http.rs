@@ -1,7 +1,7 @@
 //! A plain HTTP client, so that tests see status, headers and body as they came.
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::described::check_answer;
@@ -34,7 +34,7 @@ pub async fn send(server: &Server, method: &str, path: &str, headers: &[(&str, &
     let (head, body) = send_bytes(server, method, path, headers, body.as_bytes()).await;
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     let body = String::from_utf8(body).unwrap();
-    check_answer(&server.addr, method, path, status, &body);
+    check_answer(method, path, status, &body);
     Answer { status, head: head.to_lowercase(), raw_head: head, body }
 }
 
@@ -46,8 +46,20 @@ pub async fn send_bytes(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> (String, Vec<u8>) {
-    let mut stream = TcpStream::connect(&server.addr).await.unwrap();
-    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", server.addr);
+    let stream = TcpStream::connect(&server.addr).await.unwrap();
+    exchange(stream, &server.addr, method, path, headers, body).await
+}
+
+/// One request over a connection that is there.
+pub async fn exchange(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    host: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> (String, Vec<u8>) {
+    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }

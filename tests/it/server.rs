@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tempfile::TempDir;
@@ -15,6 +15,7 @@ pub struct Server {
     pub folder: TempDir,
     settings: Vec<(String, String)>,
     process: Child,
+    log: BufReader<ChildStderr>,
 }
 
 impl Server {
@@ -39,19 +40,20 @@ impl Server {
         let mut process = command(folder.path(), &settings).spawn().unwrap();
         let mut greeting = String::new();
         let mut output = BufReader::new(process.stdout.take().unwrap());
+        let mut log = BufReader::new(process.stderr.take().unwrap());
         let addr = loop {
             let mut line = String::new();
             if output.read_line(&mut line).unwrap() == 0 {
                 let mut errors = String::new();
-                process.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+                log.read_to_string(&mut errors).unwrap();
                 panic!("the server did not start: {errors}");
             }
-            if let Some(addr) = line.trim().strip_prefix("secure-chat listens on http://") {
-                break addr.to_owned();
+            if let Some(url) = line.trim().strip_prefix("secure-chat listens on ") {
+                break url.split_once("://").unwrap().1.to_owned();
             }
             greeting.push_str(&line);
         };
-        Self { addr, greeting, folder, settings, process }
+        Self { addr, greeting, folder, settings, process, log }
     }
 
     /// `kill -9`, then the same again on the same data.
@@ -74,8 +76,19 @@ impl Server {
     pub fn stop_for_log(mut self) -> String {
         self.terminate();
         let mut log = String::new();
-        self.process.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        self.log.read_to_string(&mut log).unwrap();
         log
+    }
+
+    /// Waits for a line of the log that has this in it.
+    pub fn logs(&mut self, part: &str) -> String {
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.log.read_line(&mut line).unwrap(), 0, "the log ended without {part}");
+            if line.contains(part) {
+                return line;
+            }
+        }
     }
 
     /// SIGTERM, and how it ended.

@@ -14,7 +14,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("state", &["app"]),
     ("means", &["store", "passwords", "images", "limits", "run", "pressure", "signer"]),
     ("hub", &["hub", "outside"]),
-    ("leaves", &["frames", "listener", "visitor", "telemetry", "decode", "answer", "error", "config"]),
+    (
+        "leaves",
+        &["frames", "listener", "transport", "tls", "visitor", "telemetry", "decode", "answer", "error", "config"],
+    ),
     ("types", &["types"]),
 ];
 
