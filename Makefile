@@ -1,6 +1,6 @@
 # The two commands: `make run` builds and starts the server, `make test` checks everything.
 
-.PHONY: run build vendor test test-rust test-compat setup fmt
+.PHONY: run build vendor test deb fmt
 
 run: build
 	./target/release/secure-chat
@@ -18,6 +18,10 @@ static/vendor/.done: package-lock.json scripts/vendor.mjs
 
 test:
 	scripts/test
+
+# A Debian package, in target/debian. Needs: cargo install cargo-deb
+deb: build
+	cargo deb --no-build
 
 fmt:
 	cargo fmt
