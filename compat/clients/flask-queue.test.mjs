@@ -56,7 +56,8 @@ async function join(username, namespace = '') {
     socket.wake();
   });
   socket.on('ask', (question, answer) => answer('answer', { of: username, to: question }));
-  await once(socket, 'connect');
+  // In a namespace of its own, a connection hears its room from `room_joined` on.
+  await new Promise((resolve) => socket.once(namespace ? 'room_joined' : 'connect', resolve));
   if (!namespace) await socket.emitWithAck('join_chat', { username });
   return socket;
 }

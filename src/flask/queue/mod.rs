@@ -100,7 +100,7 @@ async fn take(app: &App, queue: &FlaskQueue, answers: &mpsc::Sender<String>, pay
             if let (What::Emit(event), Some(reply_to)) = (&mut wish.what, reply_to) {
                 event.answer = Some(answer(reply_to, answers.clone()));
             }
-            match carry_out(app, wish).await {
+            match carry_out(app, *wish).await {
                 Ok(_) => "done",
                 Err(Error::Invalid { message, .. }) => {
                     tracing::warn!("a message of the Flask queue was refused: {message}");

@@ -174,7 +174,7 @@ impl<'a> Machine<'a> {
 
     fn set(&mut self, items: &[Place]) -> Result<(), Malformed> {
         match self.stack.last().map(|place| &mut self.nodes[*place]) {
-            Some(Node::Dict(dict)) if items.len() % 2 == 0 => {
+            Some(Node::Dict(dict)) if items.len().is_multiple_of(2) => {
                 dict.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])));
             }
             _ => return Err(DAMAGED),
