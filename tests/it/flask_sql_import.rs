@@ -102,7 +102,9 @@ impl Source {
 
     fn change(&self, sql: &str) {
         let sql = sql.replace("SCRYPT", &hash("scrypt:1024:4:2")).replace("PBKDF2", &hash("pbkdf2:sha256:1000"));
-        SqliteConnection::establish(self.file.to_str().unwrap()).unwrap().batch_execute(&sql).unwrap();
+        let mut connection = SqliteConnection::establish(self.file.to_str().unwrap()).unwrap();
+        // As Python leaves it: what is pointed at need not be there.
+        connection.batch_execute(&format!("PRAGMA foreign_keys = OFF; {sql}")).unwrap();
     }
 
     /// What is proposed for it, also written down beside it.
