@@ -61,7 +61,7 @@ const instead = (line, other) => (text) => {
 /** How nginx is broken, which checks name it, and a line that mends it. */
 const BROKEN = {
   'no Upgrade header': [without('proxy_set_header Upgrade'), ['upgrade'], 'proxy_set_header Upgrade $http_upgrade;'],
-  'HTTP/1.0 to the server': [without('proxy_http_version'), ['upgrade'], 'proxy_http_version 1.1;'],
+  'HTTP/1.0 to the server': [without('proxy_http_version'), ['websocket'], 'proxy_http_version 1.1;'],
   'Host not passed': [without('proxy_set_header Host'), ['host'], 'proxy_set_header Host $http_host;'],
   'HTTPS not told': [without('X-Forwarded-Proto'), ['cookies', 'scheme'], 'proxy_set_header X-Forwarded-Proto $scheme;'],
   'no X-Forwarded-For': [

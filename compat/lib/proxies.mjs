@@ -66,6 +66,8 @@ export async function startHolding({ port }, milliseconds) {
       if (method === 'GET' && url.includes('sid=')) await sleep(milliseconds);
       outgoing.writeHead(answer.statusCode, answer.headers).end(Buffer.concat(body));
     });
+    // The server may refuse a body before it has read it.
+    onward.on('error', () => outgoing.destroy());
     incoming.pipe(onward);
   });
   proxy.on('upgrade', ({ url, rawHeaders }, near) => {

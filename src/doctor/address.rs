@@ -5,7 +5,6 @@ use std::time::Duration;
 use chrono::DateTime;
 use http::Method;
 use http::header::{CONTENT_TYPE, DATE, LOCATION, SET_COOKIE, STRICT_TRANSPORT_SECURITY};
-use serde::Deserialize;
 
 use super::client::{Answer, Client, Failure, Socket, Target};
 use super::proxy::{Proxy, Setup};
@@ -220,25 +219,26 @@ fn cookies(visit: &Visit, page: &Answer, arrival: Option<&arrival::Arrival>) -> 
 async fn uploads(visit: &Visit<'_>) -> Finding {
     const CHECK: &str = "uploads";
     const PATH: &str = "/api/rooms/public/attachments?name=doctor";
-    /// How the server itself answers.
-    #[derive(Deserialize)]
-    struct Own {
-        #[allow(dead_code)]
-        ok: bool,
-    }
 
     let headers = [(CONTENT_TYPE.as_str(), "application/octet-stream")];
-    let sent = visit.client.send(&visit.target, Method::POST, PATH, &headers, vec![0; UPLOAD], UPLOADING);
-    match sent.await {
-        Ok(answer) if serde_json::from_str::<Own>(&answer.body).is_ok() => {
-            Finding::ok(CHECK, format!("files of {:.1} MB reach the server", UPLOAD as f64 / 1e6))
-        }
-        Ok(answer) => {
-            let text = format!("The proxy refuses a file of {:.1} MB ({}).", UPLOAD as f64 / 1e6, answer.status);
+    let sent = visit.client.send(&visit.target, Method::POST, PATH, &headers, vec![0; UPLOAD], UPLOADING).await;
+    let size = format!("{:.1} MB", UPLOAD as f64 / 1e6);
+    match sent.map(|answer| (answer.status, is_json(&answer.body))) {
+        Ok((413, false)) => {
+            let text =
+                format!("The proxy refuses a file of {size} (413): people cannot attach what the server would take.");
             Finding::problem(CHECK, text).lines(visit.setup.uploads())
         }
-        Err(error) => Finding::note(CHECK, format!("A file of {:.1} MB breaks off: {error:#}.", UPLOAD as f64 / 1e6)),
+        // The server refuses without reading the file; some proxies, which have let it through, make 502 of that.
+        Ok((_, true) | (502, _)) => Finding::ok(CHECK, format!("files of {size} reach the server")),
+        Ok((status, false)) => Finding::note(CHECK, format!("The proxy answers a file of {size} by {status}.")),
+        Err(error) => Finding::note(CHECK, format!("A file of {size} breaks off: {error:#}.")),
     }
+}
+
+/// As the server itself answers a call.
+fn is_json(body: &str) -> bool {
+    serde_json::from_str::<serde_json::Value>(body).is_ok_and(|value| value.is_object())
 }
 
 #[cfg(test)]

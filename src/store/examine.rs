@@ -76,7 +76,7 @@ fn database_state(url: &DatabaseUrl) -> anyhow::Result<DatabaseState> {
 }
 
 fn sqlite(connection: &mut SqliteConnection) -> anyhow::Result<DatabaseState> {
-    let damage = texts(connection, "SELECT quick_check AS value FROM pragma_quick_check(5)")?;
+    let damage = texts(connection, "SELECT quick_check AS value FROM pragma_quick_check LIMIT 5")?;
     let pending = connection.pending_migrations(SQLITE).map_err(|error| anyhow!("{error}"))?.len();
     let engine = Engine::Sqlite {
         damage: damage.into_iter().filter(|line| line != "ok").collect(),
