@@ -65,7 +65,8 @@ const LANES: usize = 5;
 
 /// The database: reads from a pool, writes through the one writer.
 pub struct Db {
-    readers: Pool<Connections>,
+    /// `None` once the server shuts down.
+    readers: Mutex<Option<Pool<Connections>>>,
     vault: Arc<Vault>,
     /// `None` once the server shuts down.
     writer: Mutex<Option<Arc<Writer>>>,
@@ -93,7 +94,12 @@ impl Db {
         // None is opened before it is needed: one that is just being opened when the server stops would not be closed, and
         // SQLite tidies up only with the last one.
         let readers = Pool::builder().max_size(READERS).min_idle(Some(0)).build(Connections(url))?;
-        Ok(Self { readers, vault, writer: Mutex::new(Some(Arc::new(writer))), threads: Mutex::new(threads) })
+        Ok(Self {
+            readers: Mutex::new(Some(readers)),
+            vault,
+            writer: Mutex::new(Some(Arc::new(writer))),
+            threads: Mutex::new(threads),
+        })
     }
 
     /// Runs `work` off the runtime, on a connection of the pool.
@@ -102,7 +108,7 @@ impl Db {
         F: FnOnce(&mut Reader) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        let readers = self.readers.clone();
+        let readers = self.readers.lock().expect("readers lock").clone().ok_or_else(Error::shutting_down)?;
         let vault = self.vault.clone();
         let task = tokio::task::spawn_blocking(move || {
             let mut connection =
@@ -154,12 +160,14 @@ impl Db {
         self.writer.lock().expect("writer lock").as_ref().map_or(0, |writer| writer.queue_percent())
     }
 
-    /// Takes no more writes and waits until those accepted are committed. Blocks.
+    /// Takes no more reads and writes, and waits until the writes accepted are committed. Blocks. SQLite tidies up when the
+    /// last connection is closed.
     pub fn close(&self) {
         drop(self.writer.lock().expect("writer lock").take());
         for thread in self.threads.lock().expect("threads lock").drain(..) {
             let _ = thread.join();
         }
+        drop(self.readers.lock().expect("readers lock").take());
     }
 }
 

@@ -114,14 +114,15 @@ async fn an_internal_error_says_the_number_under_which_the_log_has_it() {
         return;
     }
     let mut ann = Client::join(&server, "ann").await;
+    ok(&mut ann, "send_public_message", json!({ "message": "s3cret" })).await;
     break_the_store(&server);
-    let error = ann.call("send_public_message", json!({ "message": "s3cret" })).await["error"].take();
+    let error = ann.call("get_history", json!({ "room": "public" })).await["error"].take();
     assert_eq!(error["code"], "internal", "{error}");
     let id = error["request_id"].as_str().unwrap().to_owned();
     assert!(error["message"].as_str().unwrap().contains(&id), "people see it: {error}");
     assert_eq!(ann.skip_to("error").await["request_id"], id, "one event, one number");
     let log = server.stop_for_log();
     let line = log.lines().find(|line| line.contains(&id)).unwrap_or_else(|| panic!("{id} is not in {log}"));
-    assert!(line.contains("send_public_message") && line.contains("internal error"), "{line}");
+    assert!(line.contains("get_history") && line.contains("internal error"), "{line}");
     assert!(!log.contains("s3cret") && !log.contains("ann"), "{log}");
 }
