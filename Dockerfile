@@ -25,10 +25,11 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     cargo build --release --locked --bin secure-chat && cp target/release/secure-chat /secure-chat
 
 FROM debian:bookworm-slim
-RUN useradd --system --uid 10001 --no-create-home --home-dir /data secure-chat \
+RUN groupadd --system --gid 10001 secure-chat \
+    && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /data secure-chat \
     && install -d -m 0700 -o secure-chat -g secure-chat /data
 COPY --from=build /secure-chat /usr/bin/secure-chat
-USER secure-chat
+USER 10001:10001
 # Database, key and files. Back it up: without the key nobody can read the messages.
 VOLUME /data
 WORKDIR /data
