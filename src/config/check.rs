@@ -126,7 +126,6 @@ impl Values {
                 "" => None,
                 _ => Some(self.switch("SESSION_COOKIE_SECURE")?),
             },
-            redis_url: Some(self.get("REDIS_URL")).filter(|url| !url.is_empty()).map(|url| url.to_owned().into()),
             trusted_proxies,
             tls,
             hsts,

@@ -154,8 +154,6 @@ pub struct Config {
     /// `None`: as the page came.
     pub secure_cookies: Option<bool>,
     pub trusted_proxies: Vec<IpNet>,
-    /// May hold a password: never shown. `None` where there is none.
-    pub redis_url: Option<Zeroizing<String>>,
     /// `None`: plain HTTP.
     pub tls: Option<TlsFiles>,
     /// In seconds; 0: browsers are told nothing.

@@ -95,8 +95,8 @@ pub async fn examine(config: &Config, options: &Options, tell: &mut Tell<'_>) {
     files::modes(config).into_iter().for_each(&mut here);
     here(machine::open_files());
     here(machine::clock());
-    if let Some(url) = &config.redis_url {
-        here(redis::check(url).await);
+    if let Some(queue) = &config.flask_queue {
+        here(redis::check(&queue.client).await);
     }
     here(machine::port(config).await);
     if let Some(target) = &options.target {

@@ -241,30 +241,31 @@ fn redis_is_asked_with_its_password_which_stays_secret() {
     let redis = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = |password: &str| format!("redis://:{password}@{}/0", redis.local_addr().unwrap());
     let (right, wrong) = (url("r3dis"), url("wr0ng"));
-    // As much of Redis as the doctor asks: AUTH and PING, three lines a word.
+    // As much of Redis as the doctor asks: commands are lists of words, each behind a line with its length.
     let listener = redis.try_clone().unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let mut writer = stream.try_clone().unwrap();
-            for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                let answer: &[u8] = match line.as_str() {
-                    "r3dis" => b"+OK\r\n",
-                    "wr0ng" => b"-WRONGPASS invalid username-password pair\r\n",
-                    "PING" => b"+PONG\r\n",
-                    _ => continue,
+            let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+            while let Some(count) = lines.next().and_then(|line| line.strip_prefix('*')?.parse::<usize>().ok()) {
+                let words: Vec<_> = lines.by_ref().take(2 * count).skip(1).step_by(2).collect();
+                let answer: &[u8] = match (words[0].as_str(), words.last().map(String::as_str)) {
+                    ("AUTH", Some("wr0ng")) => b"-WRONGPASS invalid username-password pair\r\n",
+                    ("PING", _) => b"+PONG\r\n",
+                    _ => b"+OK\r\n",
                 };
                 writer.write_all(answer).unwrap();
             }
         }
     });
-    let report = doctor(folder.path(), &[("REDIS_URL", &right)]);
+    let report = doctor(folder.path(), &[("FLASK_QUEUE", "on"), ("REDIS_URL", &right)]);
     report.assert_well();
     assert!(report.told("ok").iter().any(|(name, text)| *name == "redis" && text.contains("answers at 127.0.0.1:")));
-    let report = doctor(folder.path(), &[("REDIS_URL", &wrong)]);
+    let report = doctor(folder.path(), &[("FLASK_QUEUE", "on"), ("REDIS_URL", &wrong)]);
     report.assert_problem("redis", "refuses the password");
     assert!(!report.json.to_string().contains("wr0ng"));
-    doctor(folder.path(), &[("REDIS_URL", "redis://127.0.0.1:1")])
-        .assert_problem("redis", "cannot connect to 127.0.0.1:1");
+    doctor(folder.path(), &[("FLASK_QUEUE", "on"), ("REDIS_URL", "redis://127.0.0.1:1")])
+        .assert_problem("redis", "There is no Redis at 127.0.0.1:1");
 }
 
 #[test]
