@@ -14,11 +14,10 @@ RUN node scripts/vendor.mjs
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY .cargo .cargo
-COPY Cargo.toml Cargo.lock diesel.toml README.md ./
+COPY Cargo.toml Cargo.lock ./
 COPY migrations migrations
 COPY templates templates
 COPY src src
-COPY compat/bench compat/bench
 COPY --from=page /src/static static
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \

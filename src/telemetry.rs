@@ -1,6 +1,7 @@
 //! Logs, ids of what is being worked at, and metrics. None of them ever holds a name, a text or a key.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
@@ -22,6 +23,9 @@ pub fn start_logging(config: &Config) {
         LogFormat::Json => logs.json().init(),
     }
 }
+
+/// Between two times at which measured values are put into their buckets.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 tokio::task_local! {
     /// Of the request or the event that this task works at.
@@ -53,17 +57,24 @@ pub async fn serve_metrics(addr: SocketAddr) -> anyhow::Result<SocketAddr> {
     describe();
     let listener = TcpListener::bind(addr).await.with_context(|| format!("cannot listen on {addr} (METRICS_ADDR)"))?;
     let bound = listener.local_addr()?;
+    tokio::spawn(tidy_up(handle.clone()));
     let render = async move || {
         if let Some(bytes) = resident_bytes() {
             metrics::gauge!(MEMORY).set(bytes as f64);
         }
-        // Drops what histograms have kept for longer than their buckets need it.
-        handle.run_upkeep();
         handle.render()
     };
     let router = Router::new().route("/metrics", get(render));
     tokio::spawn(async move { axum::serve(listener, router).await });
     Ok(bound)
+}
+
+/// Histograms keep each value until it is put into its bucket, which would otherwise happen only when somebody asks.
+async fn tidy_up(handle: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        handle.run_upkeep();
+    }
 }
 
 /// The name that all of Prometheus' clients give it.

@@ -199,6 +199,19 @@ async fn an_expired_certificate_is_served_with_a_warning() {
     assert!(line.contains("WARN") && line.contains("2020-02-03"), "{line}");
 }
 
+#[tokio::test]
+async fn the_program_tells_whether_its_server_answers() {
+    for server in [Server::start(), Files::with(&certificate()).serve(&[])] {
+        let port = server.addr.rsplit_once(':').unwrap().1.to_owned();
+        let ask = |host: &str| server.command(&["health", "--port", &port, "--host", host], "").code;
+        assert_eq!((ask("127.0.0.1"), ask("0.0.0.0")), (0, 0));
+        let (_, folder) = server.stop();
+        let ended = run(folder.path(), &["health", "--port", &port], &[]);
+        assert_eq!(ended.code, 1);
+        assert!(ended.stderr.contains("no server answers at 127.0.0.1"), "{}", ended.stderr);
+    }
+}
+
 #[test]
 fn what_is_wrong_with_certificate_and_key_is_said_before_anything_is_made() {
     let (one, other) = (certificate(), certificate());
