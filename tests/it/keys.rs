@@ -131,7 +131,7 @@ async fn keys_are_replaced_while_people_write_and_the_old_ones_open_nothing() {
 
     let ann = ann.in_background();
     let old_key = std::fs::read_to_string(key_file(&server)).unwrap();
-    let writers: Vec<_> = (0..20).map(|number| writer(&server, format!("writer {number}"))).collect();
+    let writers: Vec<_> = (0..100).map(|number| writer(&server, format!("writer {number}"))).collect();
     let rotated = keys(&server, &["rotate"]).await;
     assert!(rotated.contains("New master key"), "{rotated}");
     let both = std::fs::read_to_string(key_file(&server)).unwrap();

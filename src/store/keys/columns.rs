@@ -121,8 +121,7 @@ fn rows(reader: &mut Reader, column: &SealedColumn) -> Result<Vec<(Key, String)>
         AnyConnection::Sqlite(_) => "BLOB",
         AnyConnection::Postgres(_) => "BYTEA",
     };
-    let rows: Vec<(i64, i64, i64, Vec<u8>, Vec<u8>, String, String)> =
-        Rows { column, bytes }.load(reader.connection)?;
+    let rows: Vec<Row> = Rows { column, bytes }.load(reader.connection)?;
     let found = rows.into_iter().filter(|row| !row.6.is_empty());
     let key = |(room, first, second, one, other, text, beginning)| {
         let key = Key {
@@ -175,6 +174,9 @@ pub fn open_all(reader: &mut Reader, column: &SealedColumn) -> Result<(usize, us
 }
 
 type Backend = <AnyConnection as Connection>::Backend;
+
+/// Room, two numbers, two times bytes and a text of a key, and the beginning of a value.
+type Row = (i64, i64, i64, Vec<u8>, Vec<u8>, String, String);
 
 /// The keys of all rows, with what a column does not have in between, and the beginnings of their values.
 struct Rows<'a> {
@@ -282,4 +284,39 @@ fn where_key<'b>(column: &'b SealedColumn, key: &'b Key, mut out: AstPass<'_, 'b
         out.push_bind_param::<Text, _>(text)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use diesel_migrations::MigrationHarness;
+
+    use super::super::super::prepare::SQLITE;
+    use super::*;
+
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = Text)]
+        name: String,
+    }
+
+    /// A column that was forgotten here would be lost with its old key.
+    #[test]
+    fn every_column_that_can_hold_a_sealed_value_is_here() {
+        let mut database = SqliteConnection::establish(":memory:").unwrap();
+        database.run_pending_migrations(SQLITE).unwrap();
+        let found: Vec<Found> = diesel::sql_query(
+            "SELECT tables.name || '.' || columns.name AS name FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns \
+             WHERE tables.type = 'table' AND columns.type = 'TEXT' AND tables.name NOT LIKE '\\_%' ESCAPE '\\'",
+        )
+        .load(&mut database)
+        .unwrap();
+        // Names that are no secret, and what the master key seals.
+        let plain = ["data_keys.purpose", "data_keys.sealed", "state.name"];
+        let found: BTreeSet<_> =
+            found.into_iter().map(|found| found.name).filter(|name| !plain.contains(&name.as_str())).collect();
+        let here = COLUMNS.iter().map(|column| format!("{}.{}", column.table, column.sealed)).collect();
+        assert_eq!(found, here);
+    }
 }
