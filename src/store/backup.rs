@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use super::connection::{self, AnyConnection};
 use super::files::{Files, Part};
-use super::master_key::{KeyError, MasterKey};
+use super::master_key::{KeyError, MasterKey, sync_folder};
 use super::pieces::{PieceReader, PieceWriter, Sealing};
 use super::schema::{attachments, messages, users};
 use super::{Engine, Examination, Reader, examine, prepare, state};
@@ -185,7 +185,7 @@ pub fn restore(file: &Path, source: &KeySource, url: &DatabaseUrl, folder: &Path
             fs::rename(&new_folder, folder)?;
             sync_folder(folder)?;
             fs::rename(&new_database, database)?;
-            sync_folder(database)
+            Ok(sync_folder(database)?)
         };
         put().context("the backup was read, but cannot be put in its place")?;
         Ok(manifest)
@@ -344,10 +344,4 @@ fn remove_folder(path: &Path) -> anyhow::Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// The name of a file must survive a power cut as well as its content.
-fn sync_folder(path: &Path) -> anyhow::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Ok(File::open(folder)?.sync_all()?)
 }

@@ -223,7 +223,7 @@ fn write_new(path: &Path, lines: &str) -> std::io::Result<()> {
 }
 
 /// The name of a file must survive a power cut as well as its content.
-fn sync_folder(path: &Path) -> std::io::Result<()> {
+pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }
