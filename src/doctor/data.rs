@@ -83,8 +83,8 @@ fn database_findings(config: &Config, state: DatabaseState, now: i64) -> Vec<Fin
                 damage.join("; ")
             ),
         )],
-        Engine::Sqlite { journal_mode, pages, free_pages, page_size, .. } => {
-            vec![sqlite(config, &journal_mode, pages * page_size, free_pages * 100 / pages.max(1))]
+        Engine::Sqlite { wal, pages, free_pages, page_size, .. } => {
+            vec![sqlite(config, wal, pages * page_size, free_pages * 100 / pages.max(1))]
         }
         Engine::Postgres { version, now: theirs } => vec![
             Finding::ok(DATABASE, format!("PostgreSQL {version} at {}", config.database.describe())),
@@ -104,14 +104,14 @@ fn database_findings(config: &Config, state: DatabaseState, now: i64) -> Vec<Fin
     findings
 }
 
-fn sqlite(config: &Config, journal_mode: &str, bytes: i64, free_percent: i64) -> Finding {
+fn sqlite(config: &Config, wal: bool, bytes: i64, free_percent: i64) -> Finding {
     let place = config.database.describe();
     let size = format!("{:.1} MB", bytes as f64 / 1e6);
-    if journal_mode != "wal" {
+    if !wal {
         return Finding::note(
             DATABASE,
             format!(
-                "{place} is whole ({size}), but in journal mode {journal_mode}: another program has changed it. The next start makes it WAL again."
+                "{place} is whole ({size}), but has no WAL: another program has changed its journal mode. The next start changes it back."
             ),
         );
     }

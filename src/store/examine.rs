@@ -1,6 +1,10 @@
 //! A look at the database and its key that changes nothing: for the doctor.
 
-use anyhow::anyhow;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{anyhow, bail};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use diesel_migrations::MigrationHarness;
@@ -37,7 +41,8 @@ pub enum Engine {
     Sqlite {
         /// What `PRAGMA quick_check` finds; empty where all is in order.
         damage: Vec<String>,
-        journal_mode: String,
+        /// Whether its journal is a WAL, as the server keeps it.
+        wal: bool,
         pages: i64,
         free_pages: i64,
         /// In bytes.
@@ -69,23 +74,31 @@ fn key_state(url: &DatabaseUrl, source: &KeySource, stored: Option<&[StoredKey]>
 
 fn database_state(url: &DatabaseUrl) -> anyhow::Result<DatabaseState> {
     let connection = connection::connect_read_only(url)?;
-    match connection.ok_or_else(|| anyhow!("{} has just been removed", url.describe()))? {
-        AnyConnection::Sqlite(mut connection) => sqlite(&mut connection),
-        AnyConnection::Postgres(mut connection) => postgres(&mut connection),
+    match (connection.ok_or_else(|| anyhow!("{} has just been removed", url.describe()))?, url) {
+        (AnyConnection::Sqlite(mut connection), DatabaseUrl::Sqlite(path)) => sqlite(&mut connection, path),
+        (AnyConnection::Postgres(mut connection), _) => postgres(&mut connection),
+        (AnyConnection::Sqlite(_), DatabaseUrl::Postgres(_)) => bail!("this is no connection to PostgreSQL"),
     }
 }
 
-fn sqlite(connection: &mut SqliteConnection) -> anyhow::Result<DatabaseState> {
+fn sqlite(connection: &mut SqliteConnection, path: &Path) -> anyhow::Result<DatabaseState> {
     let damage = texts(connection, "SELECT quick_check AS value FROM pragma_quick_check LIMIT 5")?;
     let pending = connection.pending_migrations(SQLITE).map_err(|error| anyhow!("{error}"))?.len();
     let engine = Engine::Sqlite {
         damage: damage.into_iter().filter(|line| line != "ok").collect(),
-        journal_mode: texts(connection, "SELECT journal_mode AS value FROM pragma_journal_mode")?.concat(),
+        wal: is_wal(path)?,
         pages: number(connection, "SELECT page_count AS value FROM pragma_page_count")?,
         free_pages: number(connection, "SELECT freelist_count AS value FROM pragma_freelist_count")?,
         page_size: number(connection, "SELECT page_size AS value FROM pragma_page_size")?,
     };
     Ok(DatabaseState { engine, pending })
+}
+
+/// As the file says (sqlite.org/fileformat.html, section 1.3.3): a connection that writes nothing would name another mode.
+fn is_wal(path: &Path) -> std::io::Result<bool> {
+    let mut head = [0; 20];
+    File::open(path)?.read_exact(&mut head)?;
+    Ok(head[18..] == [2, 2])
 }
 
 fn postgres(connection: &mut PgConnection) -> anyhow::Result<DatabaseState> {
