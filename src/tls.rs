@@ -102,8 +102,9 @@ impl Tls {
         let identity = found.as_ref().map_err(|problem| anyhow!("{problem}"));
         match identity.and_then(|pem| pem.identity(&self.files)) {
             Ok(identity) => {
-                tracing::info!("a new certificate is in force; it is good until {}", identity.expires);
+                let expires = identity.expires;
                 self.in_force.send_replace(identity);
+                tracing::info!("a new certificate is in force; it is good until {expires}");
             }
             Err(problem) => tracing::error!("the new certificate cannot be used, the old one stays: {problem:#}"),
         }
