@@ -100,14 +100,16 @@ pub fn join_group(password_fits: bool) -> Result<()> {
 
 /// Whether a program may send events: it shows the token that the operator has set.
 pub fn outside(set: Option<&Token>, shown: Option<&Token>) -> Result<()> {
-    let Some(set) = set else {
-        return Err(Error::NotFound(
-            "This server takes no events of programs: its operator has not set EMIT_TOKEN.".into(),
-        ));
-    };
-    match shown.is_some_and(|shown| bool::from(shown.as_str().as_bytes().ct_eq(set.as_str().as_bytes()))) {
-        true => Ok(()),
-        false => Err(Error::Unauthenticated("Show EMIT_TOKEN: Authorization: Bearer TOKEN.".into())),
+    let refused = || Err(Error::Unauthenticated("Show EMIT_TOKEN: Authorization: Bearer TOKEN.".into()));
+    match (set, shown) {
+        (_, None) => refused(),
+        (None, Some(_)) => {
+            Err(Error::NotFound("This server takes no events of programs: its operator has not set EMIT_TOKEN.".into()))
+        }
+        (Some(set), Some(shown)) => match bool::from(shown.as_str().as_bytes().ct_eq(set.as_str().as_bytes())) {
+            true => Ok(()),
+            false => refused(),
+        },
     }
 }
 

@@ -22,6 +22,7 @@ async fn nobody_but_who_has_the_token_may_send_events() {
     let (status, answer) = emit(&off, Some(TOKEN), event.clone()).await;
     assert_eq!((status, &answer["error"]["code"]), (404, &json!("not_found")), "{answer}");
     assert!(answer["error"]["message"].as_str().unwrap().contains("EMIT_TOKEN"));
+    assert_eq!(emit(&off, None, event.clone()).await.0, 401);
 
     let server = Server::start_with(&[("EMIT_TOKEN", TOKEN)]);
     let owner = own(&server).await;
