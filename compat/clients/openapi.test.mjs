@@ -13,10 +13,12 @@ const PASSWORD = 'correct horse battery';
 // What ends the session that the run shows is left for the end.
 const ENDING = ['logout', 'end_session', 'change_password'];
 
+const EMIT_TOKEN = 'a-token-of-more-than-thirty-two-characters';
+
 let server;
 let token;
 before(async () => {
-  server = await startServer();
+  server = await startServer({ EMIT_TOKEN });
   const invite = /#invite=(\S+)/.exec(server.output)[1];
   token = (await call('register', { username: 'owner', password: PASSWORD, invite })).token;
 });
@@ -28,8 +30,8 @@ async function call(path, body) {
   return answer.json();
 }
 
-async function play(...options) {
-  const common = ['--checks', 'all', '--seed', '1', '--no-color', '--header', `Authorization: Bearer ${token}`];
+async function play(bearer, ...options) {
+  const common = ['--checks', 'all', '--seed', '1', '--no-color', '--header', `Authorization: Bearer ${bearer}`];
   // A password that anybody would guess is well-formed, and refused all the same.
   const rules = ['--exclude-checks', 'positive_data_acceptance'];
   const { stdout } = await run(SCHEMATHESIS, ['run', `${server.url}/api/openapi.json`, ...common, ...rules, ...options]).catch((error) => error);
@@ -39,10 +41,16 @@ async function play(...options) {
 }
 
 test('all calls of who owns the server', { timeout: 300_000 }, async () => {
-  const stdout = await play('--max-examples', '50', ...ENDING.flatMap((id) => ['--exclude-operation-id', id]));
+  const others = [...ENDING, 'emit'];
+  const stdout = await play(token, '--max-examples', '50', ...others.flatMap((id) => ['--exclude-operation-id', id]));
+  assert.doesNotMatch(stdout, /Authentication failed/, stdout);
+});
+
+test('the call of a program', { timeout: 120_000 }, async () => {
+  const stdout = await play(EMIT_TOKEN, '--max-examples', '50', '--include-operation-id', 'emit');
   assert.doesNotMatch(stdout, /Authentication failed/, stdout);
 });
 
 test('the calls that end a session', { timeout: 120_000 }, async () => {
-  await play('--max-examples', '20', ...ENDING.flatMap((id) => ['--include-operation-id', id]));
+  await play(token, '--max-examples', '20', ...ENDING.flatMap((id) => ['--include-operation-id', id]));
 });
