@@ -27,6 +27,8 @@ const LOOK: Duration = Duration::from_secs(2);
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How each TLS connection begins: a record of the handshake (RFC 8446, section 5.1).
 const FIRST_BYTE: u8 = 22;
+/// Bytes of plain HTTP that are read before the connection is closed on it.
+const PLAIN_READ: u64 = 1 << 20;
 const PLAIN_HTTP: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 50\r\nConnection: close\r\n\r\n\
     This port speaks TLS: write https:// (or wss://).\n";
@@ -120,9 +122,10 @@ impl Acceptor {
     async fn shake_hands(&self, mut tcp: TcpStream) -> io::Result<Transport> {
         let mut first = [0];
         if tcp.peek(&mut first).await? > 0 && first[0] != FIRST_BYTE {
-            // What is not read would end the connection before the answer is there.
-            let _ = tcp.read(&mut [0; 4096]).await?;
             tcp.write_all(PLAIN_HTTP).await?;
+            tcp.shutdown().await?;
+            // What is not read would end the connection before the answer is there.
+            tokio::io::copy(&mut tcp.take(PLAIN_READ), &mut tokio::io::sink()).await?;
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the client does not speak TLS"));
         }
         let config = self.0.borrow().config.clone();

@@ -45,7 +45,8 @@ fn ask(config: &Config) -> anyhow::Result<SocketAddr> {
 fn get(addr: SocketAddr) -> std::io::Result<String> {
     let mut tcp = TcpStream::connect_timeout(&addr, PATIENCE)?;
     tcp.set_read_timeout(Some(PATIENCE))?;
-    write!(tcp, "GET /healthz HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n")?;
+    // In one piece: what comes after the answer of a port that speaks TLS would break the connection off.
+    tcp.write_all(format!("GET /healthz HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut answer = String::new();
     tcp.take(4096).read_to_string(&mut answer)?;
     Ok(answer)
