@@ -53,7 +53,7 @@ pub fn run() -> ExitCode {
             keys::run(&app, command, arguments).await
         }),
         "backup" if options.get_flag("verify") => backup::verify(&config, options),
-        "backup" => with_app(config, async |app| backup::make(&app, &backup::file(options)).await),
+        "backup" => with_app(config, async |app| backup::make(&app, &file(options)).await),
         "restore" => backup::restore(&config, options),
         "import-flask" => import_flask::run(config, options),
         "export-flask" => export_flask::run(config, options),
@@ -216,12 +216,7 @@ async fn operator_command(app: &Arc<App>, command: &str, arguments: &ArgMatches)
 fn password(arguments: &ArgMatches) -> anyhow::Result<NewPassword> {
     let text = match arguments.get_one::<String>("password-file") {
         Some(file) => first_line(file)?,
-        None if std::io::stdin().is_terminal() => {
-            let password = Zeroizing::new(rpassword::prompt_password("Password: ")?);
-            let again = Zeroizing::new(rpassword::prompt_password("Again: ")?);
-            anyhow::ensure!(password == again, "these are two different passwords");
-            password
-        }
+        None if std::io::stdin().is_terminal() => asked_twice("Password", "passwords")?,
         None => {
             let mut line = Zeroizing::new(String::new());
             std::io::stdin().read_line(&mut line)?;
@@ -229,6 +224,19 @@ fn password(arguments: &ArgMatches) -> anyhow::Result<NewPassword> {
         }
     };
     NewPassword::try_from(text.to_string()).map_err(|problem| anyhow::anyhow!("the password {problem}"))
+}
+
+/// What the command is about.
+fn file(arguments: &ArgMatches) -> String {
+    arguments.get_one::<String>("file").cloned().unwrap_or_default()
+}
+
+/// Asks twice for something new that is to be known later; `several` is what more than one of it are called.
+fn asked_twice(what: &str, several: &str) -> anyhow::Result<Zeroizing<String>> {
+    let given = Zeroizing::new(rpassword::prompt_password(format!("{what}: "))?);
+    let again = Zeroizing::new(rpassword::prompt_password("Again: ")?);
+    anyhow::ensure!(given == again, "these are two different {several}");
+    Ok(given)
 }
 
 /// The first line of a file that holds a password.
@@ -241,6 +249,13 @@ fn first_line(file: &str) -> anyhow::Result<Zeroizing<String>> {
 fn new_file(path: &str) -> anyhow::Result<File> {
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     made.with_context(|| format!("cannot make {path}; nothing was written"))
+}
+
+/// Makes a new file with this content; nothing is left of one that cannot be written.
+fn write_new_file(path: &str, content: &[u8]) -> anyhow::Result<()> {
+    let mut made = new_file(path)?;
+    let written = made.write_all(content).and_then(|()| made.sync_all());
+    written.inspect_err(|_| drop(std::fs::remove_file(path))).with_context(|| format!("cannot write {path}"))
 }
 
 fn given_settings(matches: &ArgMatches, options: &ArgMatches) -> HashMap<&'static str, String> {

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::hub::{Audience, Outbound, Publication};
 use crate::store::Lane;
 use crate::store::backup::{self, Manifest};
+use crate::store::files::blocking;
 use crate::types::{Actor, DatabaseUrl, Reason};
 
 /// What the files begin with that the schedule makes, and removes again.
@@ -55,17 +56,17 @@ pub async fn back_up(app: &App, actor: &Actor) -> Result<BackupCreated> {
 
 /// Makes a backup in a new file, and reads it again.
 pub async fn make(app: &App, file: &Path) -> Result<Manifest> {
-    let (at, files, source) = (app.now(), app.files.clone(), app.config.master_key.clone());
-    let file = file.to_owned();
-    app.db
-        .read(move |reader| {
-            let made = backup::make(reader, &files, &file, at).and_then(|_| Ok(backup::verify(&file, &source)?));
-            made.map_err(|error| {
-                tracing::error!("the backup {} could not be made: {error:#}", file.display());
-                Error::Unavailable(format!("The backup could not be made: {error:#}.").into())
-            })
-        })
-        .await
+    let (at, files, path) = (app.now(), app.files.clone(), file.to_owned());
+    let made =
+        app.db.read(move |reader| backup::make(reader, &files, &path, at).map_err(|error| failed(&path, &error)));
+    made.await?;
+    let (source, path) = (app.config.master_key.clone(), file.to_owned());
+    blocking(move || backup::verify(&path, &source).map_err(|error| failed(&path, &error.into()))).await
+}
+
+fn failed(file: &Path, error: &anyhow::Error) -> Error {
+    tracing::error!("the backup {} could not be made: {error:#}", file.display());
+    Error::Unavailable(format!("The backup could not be made: {error:#}.").into())
 }
 
 /// Where backups go: BACKUP_DIR, or `backups` beside the database.

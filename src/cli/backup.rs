@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::{BAD_KEY, FAILED, fail, say, told};
+use super::{BAD_KEY, FAILED, fail, file, say, told};
 use crate::app::App;
 use crate::chat::backups;
 use crate::config::Config;
@@ -55,10 +55,6 @@ fn told_of(done: Result<String, BackupError>) -> ExitCode {
         Err(error @ (BackupError::NoKey(_) | BackupError::WrongKey(..))) => fail(&format!("{error}."), BAD_KEY),
         Err(error) => fail(&format!("{error:#}."), FAILED),
     }
-}
-
-pub fn file(arguments: &ArgMatches) -> String {
-    arguments.get_one::<String>("file").cloned().unwrap_or_default()
 }
 
 fn described(manifest: &Manifest) -> String {

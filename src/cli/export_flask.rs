@@ -1,13 +1,11 @@
 //! `secure-chat export-flask`: back to the original.
 
-use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{Arg, ArgMatches, Command};
 
 use super::import_flask::given;
-use super::{BAD_SETTING, fail, new_file, told, with_app};
+use super::{BAD_SETTING, fail, file, told, with_app, write_new_file};
 use crate::config::Config;
 use crate::flask::chat_data::Key;
 use crate::flask::export::{Exported, export};
@@ -34,12 +32,10 @@ pub fn run(config: Config, arguments: &ArgMatches) -> ExitCode {
         Ok(given) => given,
         Err(error) => return fail(&format!("{error:#}"), BAD_SETTING),
     };
-    let file = arguments.get_one::<String>("file").cloned().unwrap_or_default();
+    let file = file(arguments);
     with_app(config, async |app| {
         let exported = export(&app, Key::of(&password), zone).await.map_err(told)?;
-        let mut made = new_file(&file)?;
-        let written = made.write_all(exported.token.as_bytes()).and_then(|()| made.sync_all());
-        written.inspect_err(|_| drop(std::fs::remove_file(&file))).with_context(|| format!("cannot write {file}"))?;
+        write_new_file(&file, exported.token.as_bytes())?;
         Ok(report(&file, &exported))
     })
 }

@@ -10,7 +10,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use indicatif::{ProgressBar, ProgressStyle};
 use zeroize::Zeroizing;
 
-use super::{BAD_KEY, BAD_SETTING, FAILED, fail, first_line, say, told, with_app};
+use super::{BAD_KEY, BAD_SETTING, FAILED, fail, file, first_line, say, told, with_app};
 use crate::app::{Clock, SystemClock};
 use crate::config::Config;
 use crate::flask::chat_data::{self, Key, OpenError};
@@ -52,7 +52,7 @@ pub fn command() -> Command {
 }
 
 pub fn run(config: Config, arguments: &ArgMatches) -> ExitCode {
-    let file = arguments.get_one::<String>("file").cloned().unwrap_or_default();
+    let file = file(arguments);
     let file = Path::new(&file);
     if arguments.get_flag("inspect") {
         return inspect(file).unwrap_or_else(Refusal::tell);

@@ -4,12 +4,12 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{Arg, ArgMatches, Command};
 use indicatif::{ProgressBar, ProgressStyle};
 use zeroize::Zeroizing;
 
-use super::{first_line, new_file, told};
+use super::{asked_twice, file, first_line, told, write_new_file};
 use crate::app::App;
 use crate::chat::operator;
 use crate::store::keys::{Progress, Retired, Status, Verified};
@@ -129,14 +129,10 @@ async fn retire(app: &Arc<App>) -> anyhow::Result<String> {
 }
 
 fn export(app: &Arc<App>, arguments: &ArgMatches) -> anyhow::Result<String> {
-    use std::io::Write;
-
-    let file = arguments.get_one::<String>("file").cloned().unwrap_or_default();
+    let file = file(arguments);
     let passphrase = passphrase(arguments)?;
     let lines = app.db.master_key_lines(&passphrase).map_err(told)?;
-    let mut made = new_file(&file)?;
-    let written = made.write_all(lines.as_bytes()).and_then(|()| made.sync_all());
-    written.inspect_err(|_| drop(std::fs::remove_file(&file))).with_context(|| format!("cannot write {file}"))?;
+    write_new_file(&file, lines.as_bytes())?;
     Ok(format!(
         "Wrote the master key to {file}. It opens with the passphrase alone: keep both, apart from each other and from the database."
     ))
@@ -148,12 +144,7 @@ fn passphrase(arguments: &ArgMatches) -> anyhow::Result<Zeroizing<String>> {
 
     let passphrase = match arguments.get_one::<String>("passphrase-file") {
         Some(file) => first_line(file)?,
-        None if std::io::stdin().is_terminal() => {
-            let passphrase = Zeroizing::new(rpassword::prompt_password("New passphrase: ")?);
-            let again = Zeroizing::new(rpassword::prompt_password("Again: ")?);
-            anyhow::ensure!(passphrase == again, "these are two different passphrases");
-            passphrase
-        }
+        None if std::io::stdin().is_terminal() => asked_twice("New passphrase", "passphrases")?,
         None => bail!("a passphrase is needed: --passphrase-file FILE"),
     };
     anyhow::ensure!(passphrase.chars().count() >= SHORTEST, "the passphrase needs at least {SHORTEST} characters");

@@ -9,7 +9,7 @@ use rustix::fs::{Access, access};
 use super::Finding;
 use crate::config::Config;
 use crate::pressure::{FREE_DISK, free_disk};
-use crate::types::{DatabaseUrl, KeySource};
+use crate::types::{DatabaseUrl, KeySource, beside};
 
 const DISK: &str = "disk";
 const FILES: &str = "files";
@@ -54,12 +54,7 @@ pub fn modes(config: &Config) -> Vec<Finding> {
 fn private(config: &Config) -> Vec<PathBuf> {
     let mut paths = vec![PathBuf::from(".env"), config.attachments_dir.clone()];
     if let Some(database) = sqlite(config) {
-        let beside = |ending: &str| {
-            let mut name = database.as_os_str().to_owned();
-            name.push(ending);
-            PathBuf::from(name)
-        };
-        paths.extend(["", "-wal", "-shm"].map(beside));
+        paths.extend(["", "-wal", "-shm"].map(|ending| beside(database, ending)));
     }
     paths
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use diesel::connection::SimpleConnection;
 use diesel::deserialize::{self, QueryableByName};
@@ -11,6 +11,7 @@ use diesel::row::{Field, NamedRow, Row};
 use diesel::sqlite::{Sqlite, SqliteType};
 
 use crate::store::connect_immutable;
+use crate::types::beside;
 
 /// How each SQLite file begins (sqlite.org/fileformat.html, section 1.3).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -159,9 +160,7 @@ impl QueryableByName<Sqlite> for Loaded {
 /// What SQLite has not yet brought from beside the file into it would be missed, or the file is in the middle of a change.
 fn refuse_in_use(path: &Path) -> Result<(), DatabaseError> {
     for (suffix, idle) in [("-wal", None), ("-journal", Some([0]))] {
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(suffix);
-        let beside = PathBuf::from(beside);
+        let beside = beside(path, suffix);
         let mut start = [0];
         let first = File::open(&beside).and_then(|mut file| file.read_exact(&mut start)).ok().map(|()| start);
         // A journal that is kept between changes begins with zeros.

@@ -170,7 +170,7 @@ fn owner(reader: &mut Reader, whose: &Identity) -> Result<Vec<u8>> {
     }
 }
 
-fn stored_id(bytes: &[u8]) -> Result<AttachmentId> {
+pub(super) fn stored_id(bytes: &[u8]) -> Result<AttachmentId> {
     AttachmentId::from_stored(bytes).ok_or_else(|| Error::Internal(anyhow::anyhow!("a stored id is not 16 bytes long")))
 }
 

@@ -6,7 +6,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, anyhow, bail, ensure};
 use base64::Engine as _;
@@ -22,7 +22,7 @@ use super::master_key::{KeyError, MasterKey, sync_folder};
 use super::pieces::{PieceReader, PieceWriter, Sealing};
 use super::schema::{attachments, messages, users};
 use super::{Engine, Examination, Reader, examine, prepare, state};
-use crate::types::{AttachmentId, DatabaseUrl, KeySource, Timestamp};
+use crate::types::{AttachmentId, DatabaseUrl, KeySource, Timestamp, beside};
 
 /// The first line of a backup.
 const KIND: &str = "secure-chat backup 1";
@@ -149,7 +149,7 @@ fn look_into(copy: &Path, made_at: Timestamp) -> anyhow::Result<(Manifest, Vec<A
 /// Reads all of a backup, and checks the database in it.
 pub fn verify(file: &Path, source: &KeySource) -> Result<Manifest, BackupError> {
     let copy = beside(file, ".verify");
-    remove(&copy)?;
+    absent(fs::remove_file(&copy), &copy)?;
     let verified = unpack(file, source, &copy, None);
     let _ = fs::remove_file(&copy);
     verified
@@ -177,8 +177,8 @@ pub fn restore(file: &Path, source: &KeySource, url: &DatabaseUrl, folder: &Path
     }
     // What an earlier attempt has left that was cut off.
     let (new_database, new_folder) = (beside(database, ".restoring"), beside(folder, ".restoring"));
-    remove(&new_database)?;
-    remove_folder(&new_folder)?;
+    absent(fs::remove_file(&new_database), &new_database)?;
+    absent(fs::remove_dir_all(&new_folder), &new_folder)?;
     let restored = unpack(file, source, &new_database, Some(&new_folder)).and_then(|manifest| {
         let put = || -> anyhow::Result<()> {
             let _ = fs::remove_dir(folder);
@@ -317,28 +317,14 @@ impl Sealing for BackupKey {
     }
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
-}
-
 fn new_file(path: &Path) -> anyhow::Result<File> {
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     made.with_context(|| format!("cannot make {}", path.display()))
 }
 
-fn remove(path: &Path) -> anyhow::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", path.display()))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn remove_folder(path: &Path) -> anyhow::Result<()> {
-    match fs::remove_dir_all(path) {
+/// What was removed need not have been there.
+fn absent(removed: io::Result<()>, path: &Path) -> anyhow::Result<()> {
+    match removed {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove {}", path.display()))
         }

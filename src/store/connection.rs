@@ -9,7 +9,7 @@ use anyhow::Context;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, ConnectionResult, PgConnection, SqliteConnection};
 
-use crate::types::DatabaseUrl;
+use crate::types::{DatabaseUrl, beside};
 
 #[derive(diesel::MultiConnection)]
 pub enum AnyConnection {
@@ -50,9 +50,7 @@ pub fn connect_read_only(url: &DatabaseUrl) -> anyhow::Result<Option<AnyConnecti
         return Ok(None);
     }
     // Without a WAL nobody has the file open, and it can be read without the files that SQLite lays beside it.
-    let mut wal = path.clone().into_os_string();
-    wal.push("-wal");
-    let mode = if Path::new(&wal).exists() { "ro" } else { "ro&immutable=1" };
+    let mode = if beside(path, "-wal").exists() { "ro" } else { "ro&immutable=1" };
     let mut connection = SqliteConnection::establish(&file_uri(path, mode))
         .with_context(|| format!("cannot open the database {}", url.describe()))?;
     connection.batch_execute("PRAGMA busy_timeout = 5000;")?;

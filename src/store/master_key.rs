@@ -13,7 +13,7 @@ use fernet::Fernet;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::types::{KeySource, random_bytes};
+use crate::types::{KeySource, beside, random_bytes};
 
 /// Begins a line that is sealed under a passphrase.
 const SEALED: &str = "pbkdf2-sha256$";
@@ -70,7 +70,7 @@ impl MasterKey {
     pub fn load(source: &KeySource) -> Result<Option<Self>, KeyError> {
         match source {
             KeySource::Environment(text) => parse(text, &source.describe(), None).map(Some),
-            KeySource::File(path, passphrase) => load_file(path, passphrase.as_deref().map(String::as_str)),
+            KeySource::File(path, _) => load_file(path, source.passphrase()),
         }
     }
 
@@ -99,9 +99,7 @@ impl MasterKey {
     /// Puts the keys into the file, which has either the old content or the new one, whatever happens in between.
     pub fn replace_file(&self, path: &Path, passphrase: Option<&str>) -> Result<(), KeyError> {
         let io = |error| KeyError::Io(path.into(), error);
-        let mut new = path.as_os_str().to_owned();
-        new.push(".new");
-        let new = PathBuf::from(new);
+        let new = beside(path, ".new");
         match fs::remove_file(&new) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(io(error)),
             _ => {}

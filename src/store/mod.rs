@@ -38,6 +38,7 @@ mod writer;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use anyhow::Context;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::r2d2::Pool;
@@ -52,7 +53,7 @@ use crate::error::{Error, Result};
 use crate::hub::{Publication, Publisher};
 use crate::types::{DatabaseUrl, Identity};
 use connection::{AnyConnection, Connections};
-use place::{BlindColumn, Column, KeyName, Place};
+use place::{BlindColumn, Column, KeyName, Place, Purpose};
 use shared::Shared;
 use vault::{Blind, Sealed, StoredKey, Vault};
 pub use writer::Lane;
@@ -315,6 +316,19 @@ fn insert_key(connection: &mut AnyConnection, key: &StoredKey) -> QueryResult<()
         ))
         .execute(connection)?;
     Ok(())
+}
+
+fn key_names(connection: &mut AnyConnection) -> anyhow::Result<Vec<KeyName>> {
+    use schema::data_keys::dsl;
+
+    let rows: Vec<(String, i64)> = dsl::data_keys.select((dsl::purpose, dsl::room_id)).distinct().load(connection)?;
+    rows.into_iter()
+        .map(|(purpose, room)| {
+            let known = Purpose::from_name(&purpose);
+            let purpose = known.with_context(|| format!("data_keys has an unknown purpose \"{purpose}\""))?;
+            Ok(KeyName { purpose, room })
+        })
+        .collect()
 }
 
 fn stored_generations(connection: &mut AnyConnection, name: KeyName) -> QueryResult<Vec<StoredKey>> {

@@ -13,9 +13,9 @@ use super::connection::{self, AnyConnection};
 use super::master_key::{KeyError, MasterKey};
 use super::place::{KeyName, Purpose};
 use super::vault::{StoredKey, Vault, opens_all};
-use super::{accounts, backup, insert_key, rooms, state, stored_generations, words};
+use super::{accounts, backup, insert_key, key_names, rooms, state, stored_generations, words};
 use crate::error::Error;
-use crate::types::{DatabaseUrl, KeySource, NameKey, RoomId, Timestamp};
+use crate::types::{DatabaseUrl, KeySource, NameKey, RoomId, Timestamp, beside};
 
 pub(super) const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 pub(super) const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -79,10 +79,8 @@ pub(super) fn inspect(url: &DatabaseUrl) -> anyhow::Result<Option<Vec<StoredKey>
     }
     refuse_newer(&mut connection)?;
     let mut keys = Vec::new();
-    for (purpose, room) in key_names(&mut connection)? {
-        let purpose =
-            Purpose::from_name(&purpose).with_context(|| format!("data_keys has an unknown purpose \"{purpose}\""))?;
-        keys.extend(stored_generations(&mut connection, KeyName { purpose, room })?);
+    for name in key_names(&mut connection)? {
+        keys.extend(stored_generations(&mut connection, name)?);
     }
     if keys.is_empty() {
         // A first start that was cut off has written nothing at all: keys and rooms come in one transaction.
@@ -129,10 +127,7 @@ fn master_key(
 ) -> Result<(MasterKey, Option<PathBuf>), KeyError> {
     match (find_key(url, source, stored)?, source) {
         (Some(master), _) => Ok((master, None)),
-        (None, KeySource::File(path, passphrase)) => {
-            let passphrase = passphrase.as_deref().map(String::as_str);
-            Ok((MasterKey::create(path, passphrase)?, Some(path.clone())))
-        }
+        (None, KeySource::File(path, _)) => Ok((MasterKey::create(path, source.passphrase())?, Some(path.clone()))),
         (None, KeySource::Environment(_)) => Err(KeyError::Empty(source.describe())),
     }
 }
@@ -170,12 +165,6 @@ fn tables(connection: &mut AnyConnection) -> QueryResult<Vec<String>> {
         AnyConnection::Postgres(connection) => diesel::sql_query(sql).load(connection)?,
     };
     Ok(rows.into_iter().map(|table| table.name).collect())
-}
-
-fn key_names(connection: &mut AnyConnection) -> QueryResult<Vec<(String, i64)>> {
-    use super::schema::data_keys::dsl;
-
-    dsl::data_keys.select((dsl::purpose, dsl::room_id)).distinct().load(connection)
 }
 
 /// A database that a newer version of this program has changed is not ours to touch.
@@ -226,9 +215,7 @@ fn keep_before_upgrade(url: &DatabaseUrl, connection: &mut AnyConnection) -> any
     if !sqlite.has_pending_migration(SQLITE).map_err(|error| anyhow!("{error}"))? {
         return Ok(());
     }
-    let mut copy = path.as_os_str().to_owned();
-    copy.push(format!(".before-{}", newest_migration(connection)?.replace('-', "")));
-    let copy = PathBuf::from(copy);
+    let copy = beside(path, &format!(".before-{}", newest_migration(connection)?.replace('-', "")));
     if copy.exists() {
         return Ok(());
     }

@@ -1,6 +1,6 @@
 //! Where the data and its key are, as the settings say.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use zeroize::Zeroizing;
@@ -22,6 +22,21 @@ impl KeySource {
             Self::File(path, _) => path.display().to_string(),
         }
     }
+
+    /// What the key file is sealed under.
+    pub fn passphrase(&self) -> Option<&str> {
+        match self {
+            Self::Environment(_) => None,
+            Self::File(_, passphrase) => passphrase.as_deref().map(String::as_str),
+        }
+    }
+}
+
+/// A file of the same name with an ending more, such as SQLite lays beside its own.
+pub fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
 }
 
 /// `DATABASE_URL`, in Flask-SQLAlchemy's spellings.

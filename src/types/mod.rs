@@ -14,7 +14,7 @@ mod token;
 mod value;
 mod words;
 
-pub use database::{DatabaseUrl, KeySource};
+pub use database::{DatabaseUrl, KeySource, beside};
 pub use emoji::Emoji;
 pub use ids::{AttachmentId, ConnId, InviteId, MessageId, ReportId, RoomId, SessionId, TicketId, UserId};
 pub use mentions::mentions;

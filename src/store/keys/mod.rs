@@ -13,10 +13,10 @@ mod retire;
 use diesel::prelude::*;
 
 use super::master_key::{KeyError, MasterKey};
-use super::place::{KeyName, Purpose};
+use super::place::KeyName;
 use super::schema::data_keys;
 use super::vault::{StoredKey, reseal_key};
-use super::{Db, Reader, Tx, insert_key, state, statements, stored_generations};
+use super::{Db, Reader, Tx, insert_key, key_names, state, statements, stored_generations};
 use crate::error::{Error, Result};
 use crate::types::{KeySource, Timestamp};
 pub use reencrypt::{Progress, Verified};
@@ -70,15 +70,12 @@ impl Db {
 
     /// The master key as a file has it that is sealed under this passphrase.
     pub fn master_key_lines(&self, passphrase: &str) -> Result<zeroize::Zeroizing<String>> {
-        let master = MasterKey::load(self.vault.source()).map_err(told)?;
-        let master = master.ok_or_else(|| Error::Internal(anyhow::anyhow!("the key file is gone")))?;
-        Ok(master.lines(Some(passphrase)))
+        Ok(master(self.vault.source())?.lines(Some(passphrase)))
     }
 
     /// How many of the data keys another master key opens, and how many there are.
     pub async fn opened_by(&self, source: KeySource) -> Result<(usize, usize)> {
-        let missing = || Error::Internal(anyhow::anyhow!("there is no file {}", source.describe()));
-        let master = MasterKey::load(&source).map_err(told)?.ok_or_else(missing)?;
+        let master = master(&source)?;
         self.read(move |reader| {
             let sealed: Vec<String> = data_keys::table.select(data_keys::sealed).load(reader.connection)?;
             Ok((sealed.iter().filter(|sealed| master.which_opens(sealed).is_some()).count(), sealed.len()))
@@ -93,10 +90,10 @@ impl Db {
 }
 
 fn status(reader: &mut Reader, files: &super::files::Files) -> Result<Status> {
-    let master = master(reader)?;
+    let master = master(reader.vault.source())?;
     let mut counts = vec![0; master.names().len()];
     let (mut all, mut replaced) = (0, 0);
-    for name in key_names(reader)? {
+    for name in key_names(reader.connection).map_err(Error::Internal)? {
         let stored = stored_generations(reader.connection, name)?;
         all += stored.len();
         replaced += stored.len() - 1;
@@ -127,8 +124,8 @@ fn status(reader: &mut Reader, files: &super::files::Files) -> Result<Status> {
 pub fn rotate(tx: &mut Tx, at: Timestamp) -> Result<Rotated> {
     statements::lock_all_lanes(tx.reader.connection)?;
     refresh(tx)?;
-    let known = master(tx)?;
-    let names = key_names(tx)?;
+    let known = master(tx.vault.source())?;
+    let names = key_names(tx.reader.connection).map_err(Error::Internal)?;
     let mut stored = Vec::new();
     for name in &names {
         stored.extend(stored_generations(tx.reader.connection, *name)?);
@@ -137,9 +134,9 @@ pub fn rotate(tx: &mut Tx, at: Timestamp) -> Result<Rotated> {
     // One that is there and seals nothing yet was put there to be used: on every node, or before a rotation was cut off.
     let (master, is_new) = match (tx.vault.source(), is_unused) {
         (_, true) => (known, true),
-        (KeySource::File(path, passphrase), false) => {
+        (source @ KeySource::File(path, _), false) => {
             let new = known.with_new_key();
-            new.replace_file(path, passphrase.as_deref().map(String::as_str)).map_err(told)?;
+            new.replace_file(path, source.passphrase()).map_err(told)?;
             (new, true)
         }
         (KeySource::Environment(_), false) => (known, false),
@@ -159,26 +156,13 @@ pub fn rotate(tx: &mut Tx, at: Timestamp) -> Result<Rotated> {
     Ok(Rotated { master: is_new.then_some(name), data_keys: names.len() })
 }
 
-fn master(reader: &mut Reader) -> Result<MasterKey> {
-    let master = MasterKey::load(reader.vault.source()).map_err(told)?;
-    master.ok_or_else(|| Error::Internal(anyhow::anyhow!("the key file is gone")))
+fn master(source: &KeySource) -> Result<MasterKey> {
+    let missing = || Error::Internal(anyhow::anyhow!("there is no file {}", source.describe()));
+    MasterKey::load(source).map_err(told)?.ok_or_else(missing)
 }
 
 fn told(error: KeyError) -> Error {
     Error::Internal(error.into())
-}
-
-fn key_names(reader: &mut Reader) -> Result<Vec<KeyName>> {
-    let rows: Vec<(String, i64)> =
-        data_keys::table.select((data_keys::purpose, data_keys::room_id)).distinct().load(reader.connection)?;
-    rows.into_iter()
-        .map(|(purpose, room)| {
-            let known = Purpose::from_name(&purpose);
-            let purpose = known
-                .ok_or_else(|| Error::Internal(anyhow::anyhow!("data_keys has an unknown purpose \"{purpose}\"")))?;
-            Ok(KeyName { purpose, room })
-        })
-        .collect()
 }
 
 fn update_key(tx: &mut Tx, key: &StoredKey) -> Result<()> {

@@ -8,10 +8,10 @@ use diesel::prelude::*;
 
 use super::super::files::{Files, Part, blocking};
 use super::super::schema::attachments;
-use super::super::{Db, Lane, Reader, Tx, rooms, state, statements, words};
+use super::super::{self as store, Db, Lane, Reader, Tx, rooms, state, statements, words};
 use super::blinds::{self, BlindRows, People, for_each_blind};
 use super::columns::{self, COLUMNS, Scan, SealedColumn};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::types::{AttachmentId, Room, RoomId, Timestamp};
 
 /// Rows of one transaction.
@@ -164,7 +164,7 @@ fn verify(reader: &mut Reader, files: &Files) -> Result<Verified> {
     verified.older += older_indexes(reader)?;
     let scan = self::files(reader, files)?;
     verified.older += scan.older.len();
-    for (room, id) in super::super::attachments::sent(reader)? {
+    for (room, id) in store::attachments::sent(reader)? {
         match files.is_whole(room, id) {
             true => verified.opened += 1,
             false => verified.lost.push(id),
@@ -206,8 +206,7 @@ pub(super) fn files(reader: &mut Reader, files: &Files) -> Result<Scan<(RoomId, 
     let mut scan = Scan { all: 0, older: Vec::new() };
     for (room, id) in rows {
         let room = RoomId::from_stored(room);
-        let id = AttachmentId::from_stored(&id)
-            .ok_or_else(|| Error::Internal(anyhow::anyhow!("a stored id is not 16 bytes long")))?;
+        let id = store::attachments::stored_id(&id)?;
         reader.load_key(super::KeyName::messages_of(room))?;
         for part in Part::ALL {
             if let Some(is_newest) = files.is_newest(room, id, part)? {

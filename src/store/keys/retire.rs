@@ -4,9 +4,9 @@ use diesel::prelude::*;
 
 use super::super::files::Files;
 use super::super::schema::data_keys;
-use super::super::{Reader, Tx, audit, state, statements, stored_generations};
+use super::super::{Reader, Tx, audit, key_names, state, statements, stored_generations};
 use super::columns::{self, COLUMNS};
-use super::{key_names, master, reencrypt, refresh, told};
+use super::{master, reencrypt, refresh, told};
 use crate::error::{Error, Result};
 use crate::types::KeySource;
 
@@ -46,10 +46,10 @@ pub fn retire(tx: &mut Tx) -> Result<Retired> {
     refresh(tx)?;
     // Once more, now that nobody writes.
     refuse_if_any(older_rows(tx)?)?;
-    let known = master(tx)?;
+    let known = master(tx.vault.source())?;
     let mut retired = Retired { data_keys: 0, master: known.names().split_off(1), by_hand: false };
     audit::link_anew(tx)?;
-    for name in key_names(tx)? {
+    for name in key_names(tx.reader.connection).map_err(Error::Internal)? {
         let mut stored = stored_generations(tx.reader.connection, name)?;
         stored.sort_by_key(|key| key.generation);
         let newest = stored.pop().map_or(0, |key| key.generation);
@@ -68,9 +68,8 @@ pub fn retire(tx: &mut Tx) -> Result<Retired> {
     }
     state::touch(tx, state::KEYS)?;
     match tx.vault.source() {
-        KeySource::File(path, passphrase) => {
-            let passphrase = passphrase.as_deref().map(String::as_str);
-            known.newest_alone().replace_file(path, passphrase).map_err(told)?;
+        source @ KeySource::File(path, _) => {
+            known.newest_alone().replace_file(path, source.passphrase()).map_err(told)?;
         }
         KeySource::Environment(_) => retired.by_hand = !retired.master.is_empty(),
     }
