@@ -40,10 +40,20 @@ test('Java', { timeout: 300_000 }, async () => {
 });
 
 test('Go', { timeout: 300_000 }, async () => {
-  const { stdout } = await run('go', ['run', '.', server.url, 'gopher'], { cwd: at('../examples/go/') });
+  const { stdout } = await runGo();
   assert.match(stdout, /^gopher: hello from Go$/m);
   assert.match(stdout, /^\d+ in the history, the last one: hello from Go$/m);
 });
+
+/** On a busy machine the Go client at times misses the server's first packet, and then waits for it until it gives up. */
+async function runGo(tries = 3) {
+  try {
+    return await run('go', ['run', '.', server.url, 'gopher'], { cwd: at('../examples/go/') });
+  } catch (error) {
+    if (tries === 1 || !/not let in: timeout/.test(error.stderr)) throw error;
+    return runGo(tries - 1);
+  }
+}
 
 test('Rust', { timeout: 600_000 }, async () => {
   // The server's folder of targets serves for it, too.
