@@ -1,95 +1,89 @@
-// The page's entry: wires forms and server events to the rooms.
+// The page's entry: draws the screens, wires the server's events to them, connects.
+import { effect } from './vendor/signals.js';
+import { render } from './vendor/preact.js';
 import { setUpDialogs } from './account/dialogs.js';
-import { byId, clearAlert, formatTime, onSubmit, showError } from './account/dom.js';
-import { setUpComposer } from './composer.js';
-import { connect, on, request } from './connection.js';
-import { setUpMenu } from './menu.js';
-import { openMemberMenu, openMessageMenu, setUpModeration } from './moderation.js';
-import { roleSet, sanctioned, sentAway, slowModeSet } from './notices.js';
-import { setUpPeople } from './people.js';
-import { addMessage, dropMessage, enterRoom, focusOnRoom, forgetRoom, personJoined, personLeft, roomOf, selectRoom, selectedName, setGroups, setMuted, setUpRooms } from './rooms.js';
-import { chatJoined, comeBack, groupPayload, isMine, isSelf, joinByName } from './session.js';
+import { translate } from './account/i18n.js';
+import { connect } from './connection.js';
+import { Conversation } from './conversation.js';
+import { Dialogs, openDialog } from './dialogs.js';
+import { Drawer } from './drawer.js';
+import { EmojiPicker } from './emoji.js';
+import { setUpEvents } from './events.js';
+import { html } from './html.js';
+import { Announcer } from './log.js';
+import { Menu } from './menu.js';
+import { loadNotifications, setUpNotifications } from './notifications.js';
+import { recallOutbox } from './outbox.js';
+import { watchAttention } from './reading.js';
+import { followAddress, linkTo, setUpRoute } from './route.js';
+import { comeBack, sentAway } from './session.js';
+import { drawer, pane, phase, rooms, selected } from './state.js';
+import { installWorker } from './install.js';
+import { Sidebar } from './sidebar.js';
+import { Toasts, tellError } from './toasts.js';
+import { Gone, Starting, Welcome } from './welcome.js';
 
-let newGroupPassword = '';
+const SCREENS = { starting: Starting, outside: Welcome, gone: Gone };
 
-setUpRooms({ onOpen: openRoom, onMessageMenu: openMessageMenu, onMemberMenu: openMemberMenu, isSelf });
-setUpComposer();
-setUpDialogs();
-setUpMenu();
-setUpModeration();
-setUpPeople();
-setUpForms();
-setUpEvents();
-connect({ comeBack, sentAway });
-
-function setUpForms() {
-  onSubmit(byId('join-form'), joinByName);
-  onSubmit(byId('create-form'), createGroup);
-  onSubmit(byId('password-form'), () => joinGroup(selectedName(), byId('join-password').value));
-  byId('leave-button').addEventListener('click', leaveGroup);
-  byId('stats-button').addEventListener('click', askForStats);
-  byId('alert-close').addEventListener('click', clearAlert);
+function App() {
+  const Screen = SCREENS[phase.value];
+  return html`${Screen ? html`<${Screen} />` : html`<${Chat} />`}<${Toasts} />`;
 }
 
-function setUpEvents() {
-  on('chat_joined', chatJoined);
-  on('group_created', ({ group_name: name }) => joinGroup(name, newGroupPassword));
-  on('group_joined', ({ group_name: name, messages, members }) => enterRoom(name, { history: messages, members, isMine }));
-  on('group_left', ({ group_name: name }) => forgetRoom(name));
-  on('group_list_updated', ({ available_groups: names }) => setGroups(names));
-  on('new_message', addMessage);
-  on('message_deleted', ({ room, id }) => dropMessage(room, id));
-  on('user_joined', personJoined);
-  on('user_left', personLeft);
-  on('user_stats', showStats);
-  on('sanctioned', sanctioned);
-  on('slow_mode_set', slowModeSet);
-  on('role_set', roleSet);
-  on('room_muted', ({ room, muted }) => setMuted(room, muted));
+function Chat() {
+  return html`<div class="chat" data-pane=${pane.value} data-drawer=${drawer.value ?? undefined}>
+    <${Sidebar} /><${Conversation} /><${Drawer} />
+  </div>
+  <${Menu} /><${EmojiPicker} /><${Dialogs} /><${Announcer} />`;
 }
 
-function openRoom(name) {
-  clearAlert();
-  byId('password-form').reset();
-  selectRoom(name);
-  focusOnRoom();
+/** Runs when the shown room changes, and when a link to a message is followed. */
+function opened(room, seq) {
+  if (!room) return;
+  if (seq === null) room.timeline.open();
+  else room.timeline.around(seq);
 }
 
-async function createGroup() {
-  const form = byId('create-form');
-  newGroupPassword = byId('group-password').value;
-  const ack = await request('create_group', groupPayload(byId('group-name').value, newGroupPassword));
-  if (!ack.ok) return showError(ack.error, form);
-  form.reset();
-  byId('create-group').open = false;
-}
-
-async function joinGroup(name, password) {
-  const ack = await request('join_group', groupPayload(name, password));
-  if (!ack.ok) return showError(ack.error, byId('password-form'));
-  byId('password-form').reset();
-  roomOf(name).password = password; // in memory only: for joining again after a lost connection
-  selectRoom(name);
-  focusOnRoom();
-}
-
-async function leaveGroup() {
-  const name = selectedName();
-  const ack = await request('leave_group', { group_name: name });
-  if (!ack.ok) return showError(ack.error);
-  forgetRoom(name);
-  focusOnRoom();
-}
-
-async function askForStats() {
-  const ack = await request('get_user_stats');
-  if (!ack.ok) showError(ack.error);
-}
-
-function showStats(stats) {
-  for (const place of document.querySelectorAll('[data-stat]')) {
-    const value = stats[place.dataset.stat];
-    place.textContent = typeof value === 'number' ? String(value) : formatTime(value);
+/** Shortcuts of the whole page; those of the log and the box are with them. */
+function onKey(event) {
+  if (phase.value !== 'inside') return;
+  if (event.altKey && (event.key === 'ArrowUp' || event.key === 'ArrowDown')) {
+    event.preventDefault();
+    const all = [...rooms.value.values()];
+    const at = all.findIndex(({ name }) => name === selected.value);
+    const next = all[(at + (event.key === 'ArrowDown' ? 1 : -1) + all.length) % all.length];
+    if (next) location.hash = linkTo(next);
+  } else if ((event.ctrlKey || event.metaKey) && event.key === 'k') {
+    event.preventDefault();
+    drawer.value = 'search';
   }
-  byId('stats').showModal();
 }
+
+function begin() {
+  const place = document.querySelector('#app');
+  place.replaceChildren();
+  render(html`<${App} />`, place);
+  translate(document);
+  setUpDialogs();
+  setUpEvents();
+  setUpRoute(opened);
+  setUpNotifications();
+  watchAttention();
+  addEventListener('keydown', onKey);
+  effect(() => phase.value === 'inside' && enter());
+  connect({ comeBack, sentAway, tell: tellError });
+  installWorker();
+}
+
+/** Once, when one is in: what waits from before, and what the address says. */
+function enter() {
+  recallOutbox();
+  loadNotifications();
+  const newRoom = location.hash === '#new-room';
+  if (newRoom) history.replaceState(null, '', location.pathname);
+  followAddress();
+  if (newRoom) openDialog({ kind: 'room' });
+}
+
+begin();
+

@@ -1,21 +1,22 @@
 // The one Socket.IO connection of the page: requests with acks, the shown state, and coming back after a break.
-import { io } from 'socket.io-client';
-import { byId, showAlert } from './account/dom.js';
+import { io } from './vendor/socket.io.esm.min.js';
+import { connection } from './state.js';
 
 const ACK_TIMEOUT_MS = 15_000;
-const STATES = { connecting: 'Connecting…', connected: 'Connected', offline: 'Offline' };
+const QUIET_MS = 2_000; // a break that is over sooner is not shown
+const RECONNECTING_MS = 15_000; // after that, the state is called what it is
 
 // This page comes back by itself, and says then who it is and where it was.
-const socket = io({ autoConnect: false, auth: { resume: false } });
+const socket = io({ autoConnect: false, auth: { resume: false }, reconnectionDelay: 500, reconnectionDelayMax: 5_000 });
 const waitingForAck = new Map(); // event name → how many requests wait for their ack
-let state = 'offline';
-const waitingForState = []; // resolvers of promises
+let timers = [];
 
 /**
  * Connects. `comeBack` runs after each connect: the state turns to "connected" only when it is done. `sentAway(message)`
  * runs when the server has ended the connection on purpose: the client does not connect again by itself.
+ * `tell(error)` gets what nobody waits for.
  */
-export function connect({ comeBack, sentAway }) {
+export function connect({ comeBack, sentAway, tell }) {
   let goodbye = null;
   socket.on('connect', async () => {
     goodbye = null;
@@ -23,38 +24,33 @@ export function connect({ comeBack, sentAway }) {
     if (socket.connected) show('connected');
   });
   socket.on('disconnect', (why) => {
-    show('offline');
-    if (why === 'io server disconnect' && goodbye) sentAway(goodbye);
+    waitBeforeShowing();
+    if (why === 'io server disconnect') sentAway(goodbye);
   });
   socket.on('connect_error', (error) => {
-    show('offline');
-    if (!socket.active) showAlert(error.message); // refused by the server: the client does not try again by itself
+    waitBeforeShowing();
+    if (!socket.active) sentAway(error.message); // refused by the server: the client does not try again by itself
   });
-  socket.io.on('reconnect_attempt', () => show('connecting'));
   socket.on('error', (error) => {
     if (error.code === 'unauthenticated' && !error.event) goodbye = error.message;
-    else showUnasked(error);
+    else if (!waitingForAck.get(error.event)) tell(error); // else the ack of the request says the same
   });
-  byId('reconnect').addEventListener('click', reconnectNow);
-  show('connecting');
+  addEventListener('online', reconnectNow);
+  addEventListener('offline', () => show('offline'));
   socket.connect();
 }
 
 export const on = (event, handler) => socket.on(event, handler);
-
-/** Waits while the page connects and goes back to its rooms: what a person sends earlier would be refused. */
-export async function settled() {
-  while (state === 'connecting') await new Promise((resolve) => waitingForState.push(resolve));
-}
+export const isConnected = () => socket.connected && connection.value === 'connected';
 
 /** Sends an event and resolves with its ack, `{ok:true,…}` or `{ok:false,error}`; it never rejects. */
 export async function request(event, payload) {
-  if (!socket.connected) return failure('You are offline. Nothing was sent.');
+  if (!socket.connected) return unavailable();
   waitingForAck.set(event, (waitingForAck.get(event) ?? 0) + 1);
   try {
     return await socket.timeout(ACK_TIMEOUT_MS).emitWithAck(event, ...(payload ? [payload] : []));
   } catch {
-    return failure('The connection broke before the server answered. It may or may not have arrived.');
+    return unavailable();
   } finally {
     waitingForAck.set(event, waitingForAck.get(event) - 1);
   }
@@ -68,24 +64,23 @@ export async function patiently(event, payload) {
   return patiently(event, payload);
 }
 
-function failure(message) {
-  return { ok: false, error: { code: 'unavailable', message } };
+export function reconnectNow() {
+  if (!socket.connected) socket.disconnect().connect();
 }
 
-/** An `error` event repeats what the ack of the same request says; only one that no request waits for is news. */
-function showUnasked(error) {
-  if (!waitingForAck.get(error.event)) showAlert(error.message);
+function unavailable() {
+  return { ok: false, error: { code: 'unavailable', message: 'The server did not answer. It may or may not have been done.' } };
 }
 
-function reconnectNow() {
-  show('connecting');
-  socket.disconnect().connect();
+function waitBeforeShowing() {
+  if (timers.length > 0 || connection.value === 'offline') return;
+  timers = [
+    setTimeout(() => (connection.value = 'reconnecting'), QUIET_MS),
+    setTimeout(() => (connection.value = 'offline'), RECONNECTING_MS),
+  ];
 }
 
-function show(newState) {
-  state = newState;
-  byId('connection').dataset.state = state;
-  byId('connection-text').textContent = STATES[state];
-  byId('reconnect').hidden = state !== 'offline';
-  for (const resolve of waitingForState.splice(0)) resolve();
+function show(state) {
+  for (const timer of timers.splice(0)) clearTimeout(timer);
+  connection.value = state;
 }

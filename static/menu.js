@@ -1,54 +1,53 @@
-// The one menu of the page: opened by a "⋯" button, used with the pointer or with the arrow keys.
-import { byId, element } from './account/dom.js';
+// The one menu of the page: opened by a button, or at a message; used with the pointer or with the arrow keys.
+import { signal } from './vendor/signals.js';
+import { useLayoutEffect, useRef } from './vendor/preact-hooks.js';
+import { html } from './html.js';
 
 const GAP_PX = 4;
 
-let opener = null; // the button whose menu is open
+const shown = signal(null); // {opener, label, items}
 
-export function setUpMenu() {
-  const menu = byId('menu');
-  menu.addEventListener('keydown', onKey);
-  menu.addEventListener('focusout', ({ relatedTarget: next }) => {
-    if (next && !menu.contains(next)) closeMenu();
-  });
-  // Not a click: the one that opens the menu is still on its way up.
-  document.addEventListener('pointerdown', ({ target }) => {
-    if (opener && !menu.contains(target) && !opener.contains(target)) closeMenu();
-  });
-  addEventListener('resize', closeMenu);
-}
-
-/** Opens the menu at a button, or closes it there. `items` are `{label, danger, run}`. */
-export function openMenu(button, items) {
-  const wasOpen = opener === button;
-  closeMenu();
-  if (wasOpen) return;
-  opener = button;
-  button.ariaExpanded = 'true';
-  const menu = byId('menu');
-  menu.ariaLabel = button.ariaLabel;
-  menu.replaceChildren(...items.map(itemElement));
-  menu.showPopover();
-  place(menu, button.getBoundingClientRect());
-  menu.firstElementChild.focus();
-}
-
-function itemElement({ label, danger, run }) {
-  const item = element('button', { type: 'button', role: 'menuitem', tabIndex: -1, className: danger ? 'bad' : '', textContent: label });
-  item.addEventListener('click', () => {
-    const button = opener;
-    closeMenu();
-    button.focus(); // where a dialog gives the focus back to
-    run();
-  });
-  return item;
+/** Opens a menu at an element, or closes it there. `items` are `{label, danger, run}`; what is not to be offered is false. */
+export function openMenu(opener, label, items) {
+  if (shown.value?.opener === opener) return closeMenu();
+  shown.value = { opener, label, items: items.filter(Boolean) };
 }
 
 export function closeMenu() {
-  if (!opener) return;
-  opener.ariaExpanded = 'false';
-  opener = null;
-  byId('menu').hidePopover();
+  const was = shown.value;
+  if (!was) return;
+  shown.value = null;
+  was.opener.focus();
+}
+
+export const isMenuOf = (opener) => shown.value?.opener === opener;
+
+export function Menu() {
+  const menu = useRef(null);
+  const { value: open } = shown;
+  useLayoutEffect(() => {
+    if (!open) return;
+    place(menu.current, open.opener.getBoundingClientRect());
+    menu.current.firstElementChild.focus();
+    // Not a click: the one that opens the menu is still on its way up.
+    const outside = ({ target }) => !menu.current?.contains(target) && !open.opener.contains(target) && (shown.value = null);
+    const closed = () => (shown.value = null);
+    document.addEventListener('pointerdown', outside);
+    addEventListener('resize', closed);
+    return () => {
+      document.removeEventListener('pointerdown', outside);
+      removeEventListener('resize', closed);
+    };
+  }, [open]);
+  if (!open) return null;
+  return html`<div class="menu" role="menu" aria-label=${open.label} ref=${menu} onKeyDown=${onKey}>
+    ${open.items.map(({ label, danger, run }) => html`<button type="button" role="menuitem" tabindex="-1" class=${danger ? 'bad' : ''} key=${label} onClick=${() => choose(run)}>${label}</button>`)}
+  </div>`;
+}
+
+function choose(run) {
+  closeMenu(); // its button has the focus now: a dialog gives it back there
+  run();
 }
 
 /** Below the button, or above it where there is more room; never past an edge. */
@@ -61,14 +60,13 @@ function place(menu, { top, bottom, left, right }) {
 }
 
 function onKey(event) {
-  const items = [...byId('menu').children];
+  const items = [...event.currentTarget.children];
   const at = items.indexOf(document.activeElement);
   const moves = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 };
-  const button = opener;
   if (event.key === 'Escape' || event.key === 'Tab') {
     event.preventDefault();
+    event.stopPropagation();
     closeMenu();
-    button.focus();
   } else if (event.key in moves) {
     event.preventDefault();
     items.at(moves[event.key] % items.length).focus();

@@ -1,55 +1,64 @@
-// Whom one has blocked and which rooms one has muted. The server keeps both for an account. A guest is somebody new to it
-// after every connect, so for guests the page remembers, and says it again.
-import { actionButton, byId, element, nameElement, showAlert } from './account/dom.js';
-import { patiently, request } from './connection.js';
-import { dropPerson, isMuted, mutedRooms, setMuted } from './rooms.js';
+// Who is in a room, and who of them is here now; the panel that lists them.
+import { signal } from './vendor/signals.js';
+import { useEffect } from './vendor/preact-hooks.js';
+import { formatTime, t } from './account/i18n.js';
+import { personItems } from './actions.js';
+import { patiently } from './connection.js';
+import { html } from './html.js';
+import { IconButton } from './icons.js';
+import { openMenu } from './menu.js';
+import { Avatar } from './message.js';
+import { isNotYet } from './route.js';
+import { isSelf, room as shown, rooms, sameName } from './state.js';
 
-let blocked = new Set();
+const ORDER = ['online', 'away', 'offline'];
 
-export function setUpPeople() {
-  byId('blocked-button').addEventListener('click', () => {
-    showBlocked();
-    byId('blocked').showModal();
-  });
+const people = signal({ room: null, list: [], error: null }); // of the room whose panel is open
+
+export function personJoined({ username, room: name }) {
+  const room = rooms.value.get(name);
+  if (room && !room.members.value.some((member) => sameName(member, username))) room.members.value = [...room.members.value, username];
+  if (people.value.room === name) load(name);
 }
 
-/** Takes over what the server knows of an account. */
-export function setPreferences({ blocked: names, muted_rooms: rooms }) {
-  blocked = new Set(names);
-  for (const room of new Set([...mutedRooms(), ...rooms])) setMuted(room, rooms.includes(room));
+export function personLeft({ username, room: name }) {
+  const room = rooms.value.get(name);
+  if (room) room.members.value = room.members.value.filter((member) => !sameName(member, username));
+  if (people.value.room === name) load(name);
 }
 
-/** Tells the server again, after a guest has come back. */
-export async function repeatPreferences() {
-  for (const username of blocked) await patiently('block_user', { username });
-  for (const username of blocked) dropPerson(username);
-  for (const room of mutedRooms()) await patiently('mute_room', { room, muted: true });
+export function changePresence({ room, ...person }) {
+  if (people.value.room !== room) return;
+  const list = people.value.list.filter(({ username }) => !sameName(username, person.username));
+  people.value = { ...people.value, list: [...list, person] };
 }
 
-export async function block(username) {
-  const ack = await request('block_user', { username });
-  if (!ack.ok) return showAlert(ack.error.message);
-  blocked.add(username);
-  dropPerson(username);
+export function roleChanged(room) {
+  if (people.value.room === room) load(room);
 }
 
-async function unblock(username) {
-  const ack = await request('unblock_user', { username });
-  if (!ack.ok) return showAlert(ack.error.message);
-  blocked.delete(username);
-  showBlocked();
+async function load(name) {
+  const ack = await patiently('get_presence', { room: name });
+  if (shown.value?.name !== name) return;
+  people.value = { room: name, list: ack.ok ? ack.people : [], error: ack.ok ? null : ack.error };
 }
 
-function showBlocked() {
-  const rows = [...blocked].map((username) =>
-    element('li', {}, nameElement(username), actionButton('Unblock', () => unblock(username), { ariaLabel: `Unblock ${username}` })),
-  );
-  byId('blocked-list').replaceChildren(...rows);
-  byId('nobody-blocked').hidden = rows.length > 0;
-  byId('blocked-title').focus(); // the button that had it may be gone
+export function People({ room }) {
+  useEffect(() => {
+    if (!isNotYet(room)) load(room.name);
+    return () => (people.value = { room: null, list: [], error: null });
+  }, [room]);
+  const listed = people.value.room === room.name ? people.value.list : [];
+  const sorted = [...listed].sort((one, other) => ORDER.indexOf(one.presence) - ORDER.indexOf(other.presence) || one.username.localeCompare(other.username));
+  return html`<ul class="people">${sorted.map((person) => html`<${Person} key=${person.username} room=${room} person=${person} />`)}</ul>
+  ${sorted.length === 0 && html`<p class="note">${t('chat.nobodyElse')}</p>`}`;
 }
 
-export async function toggleMuted(room) {
-  const ack = await request('mute_room', { room, muted: !isMuted(room) });
-  if (!ack.ok) showAlert(ack.error.message);
+function Person({ room, person: { username, presence, last_seen: seen } }) {
+  return html`<li class="person">
+    <${Avatar} name=${username} />
+    <div><bdi data-member=${username}>${username}</bdi>${isSelf(username) && html` <span class="note">${t('chat.you')}</span>`}
+      <p class="note presence" data-presence=${presence}>${t(`chat.presence.${presence}`)}${presence === 'offline' && seen ? `, ${t('chat.lastSeen', { time: formatTime(seen) })}` : ''}</p></div>
+    ${!isSelf(username) && html`<${IconButton} name="more" label=${t('chat.actionsForPerson', { name: username })} aria-haspopup="menu" onClick=${({ currentTarget }) => openMenu(currentTarget, username, personItems(room, username))} />`}
+  </li>`;
 }

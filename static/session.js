@@ -1,53 +1,105 @@
 // Who one is here, a guest or an account: joins the chat, and comes back after a lost connection.
 import { get } from './account/api.js';
-import { byId, showAlert, showError } from './account/dom.js';
-import { patiently, request, settled } from './connection.js';
-import { repeatPreferences, setPreferences } from './people.js';
-import { PUBLIC, enterRoom, focusOnRoom, forgetRoom, joinedGroups, roomOf, setGroups } from './rooms.js';
+import { t } from './account/i18n.js';
+import { patiently, request } from './connection.js';
+import { flush } from './outbox.js';
+import { attentive, blocked, connection, groups, me, phase, PUBLIC, Room, addRoom, removeRoom, rooms, sameName, selected } from './state.js';
+import { markRead } from './reading.js';
+import { followAddress, isNotYet } from './route.js';
+import { tell, tellError } from './toasts.js';
 
-const MODERATORS = ['moderator', 'admin', 'owner'];
-
-const ownIds = new Set(); // a guest gets a new user id with every join
-let account = null; // of whoever is signed in
-let name = null; // null until the person has joined
 let memberOf = []; // an account's groups, as the server knows them
 
-export const isMine = ({ user_id: id }) => ownIds.has(id);
-export const isSelf = (username) => username === name;
-/** An admin's rights sleep until the second factor is set up, where the server asks for one. */
-export const isModerator = () => account !== null && !account.second_factor_needed && MODERATORS.includes(account.role);
-
-export async function joinByName() {
-  await settled();
-  if (name !== null) return; // came in as an account meanwhile
-  const username = byId('username').value;
+/** A guest comes in under a name. Gives the server's answer. */
+export async function joinByName(username) {
   const ack = await request('join_chat', { username });
-  if (!ack.ok) return showError(ack.error, byId('join-form'));
-  focusOnRoom();
+  if (ack.ok) await settleIn();
+  return ack;
 }
 
-export function chatJoined({ user_id: id, username, public_messages: history, available_groups: names, member_of: groups = [] }) {
-  ownIds.add(id);
-  name = username;
-  memberOf = groups;
-  byId('own-name').textContent = username;
-  byId('account').hidden = false;
-  byId('join-view').hidden = true;
-  byId('chat-view').hidden = false;
-  setGroups(names);
-  enterRoom(PUBLIC, { history, isMine });
+export function chatJoined({ username, public_messages: messages, available_groups: names, member_of: member = [] }) {
+  memberOf = member;
+  me.value = { ...me.value, username };
+  groups.value = names;
+  const room = rooms.value.get(PUBLIC) ?? addRoom(new Room(PUBLIC, 'public'));
+  room.isIn = true;
+  room.closed.value = '';
+  room.timeline.begin(messages);
 }
 
 /** After every connect: the server may not know this page any more, so it says again who it is and where it was. */
 export async function comeBack() {
-  const isFirst = name === null;
-  if (!(await lookUpAccount()) || name === null) return;
-  const ack = await patiently('join_chat', { username: name });
-  if (!ack.ok) return showAlert(ack.error.message, { withLink: true });
-  for (const { name: group, password } of joinedGroups()) await rejoin(group, password);
-  for (const group of memberOf.filter((group) => !roomOf(group))) await rejoin(group, '');
-  if (!account) await repeatPreferences();
-  if (isFirst) focusOnRoom();
+  for (const room of rooms.value.values()) room.isIn = false;
+  if (!(await lookUpAccount())) return;
+  if (!me.value) return void (phase.value = 'outside');
+  const ack = await patiently('join_chat', { username: me.value.username });
+  if (!ack.ok) return ack.error.code === 'unavailable' ? undefined : sentAway(ack.error.message);
+  connection.value = 'connected';
+  await settleIn();
+}
+
+/** What comes after joining: the other rooms, what is new in each, and what was missed in those that are open. */
+async function settleIn() {
+  await Promise.all([comeIntoGroups(), listDirects()]);
+  await countUnread();
+  if (phase.value !== 'inside') phase.value = 'inside';
+  const open = [...rooms.value.values()].filter(({ timeline }) => timeline.loaded.value);
+  const first = open.filter(({ name }) => name === selected.value);
+  for (const { timeline } of [...first, ...open.filter((room) => !first.includes(room))]) await timeline.refresh();
+  if (!me.value.account) await repeatPreferences();
+  if (attentive.value) markRead();
+  flush();
+}
+
+async function comeIntoGroups() {
+  const known = [...rooms.value.values()].filter(({ kind }) => kind === 'group').map(({ name }) => name);
+  for (const name of new Set([...known, ...memberOf])) await comeIntoGroup(name);
+}
+
+async function comeIntoGroup(name) {
+  const room = rooms.value.get(name);
+  const ack = await patiently('join_group', groupPayload(name, room?.password));
+  if (ack.ok || ack.error.code === 'unavailable') return;
+  removeRoom(name);
+  tell(t('chat.noLongerIn', { room: name }));
+}
+
+export function groupPayload(group, password) {
+  return password ? { group_name: group, password } : { group_name: group };
+}
+
+export async function listDirects() {
+  const ack = await patiently('list_directs', {});
+  if (!ack.ok) return;
+  for (const { room: name, username, last } of ack.directs) {
+    const room = rooms.value.get(name) ?? addRoom(new Room(name, 'direct', username));
+    room.isIn = true;
+    room.last = Math.max(room.last, last);
+    takePlaceOf(username);
+  }
+}
+
+/** The room of two that the page had shown before there was one. */
+function takePlaceOf(username) {
+  const before = [...rooms.value.values()].find((room) => isNotYet(room) && sameName(room.partner, username));
+  if (!before) return;
+  removeRoom(before.name);
+  if (selected.value === before.name) followAddress();
+}
+
+async function countUnread() {
+  const ack = await patiently('get_unread', {});
+  if (!ack.ok) return;
+  for (const counted of ack.rooms) noteUnread(counted);
+}
+
+export function noteUnread({ room: name, read, last, unread, mentions }) {
+  const room = rooms.value.get(name);
+  if (!room) return;
+  room.read = read;
+  room.last = Math.max(room.last, last);
+  room.unread.value = unread;
+  room.mentions.value = mentions;
 }
 
 /**
@@ -57,33 +109,64 @@ export async function comeBack() {
 async function lookUpAccount() {
   const preferences = await patiently('list_blocked', {});
   if (preferences.error?.code === 'unauthenticated') return isStillGuest();
-  if (!preferences.ok) return tellFailure(preferences.error);
-  const found = await get('/api/me');
-  if (!found.ok) return tellFailure(found.error);
-  account = found;
-  name = found.username;
+  if (!preferences.ok) return false;
+  const account = await get('/api/me');
+  if (!account.ok) return false;
+  me.value = { username: account.username, account };
   setPreferences(preferences);
   return true;
 }
 
-function tellFailure({ message }) {
-  showAlert(message);
+/** Whoever was here as an account does not come back as a guest. */
+function isStillGuest() {
+  if (!me.value?.account) return true;
+  sentAway(t('chat.signedOutMeanwhile'));
   return false;
 }
 
-/** Whoever was here as an account does not come back as a guest. */
-function isStillGuest() {
-  if (account) showAlert('You are no longer signed in.', { withLink: true });
-  return account === null;
+/** The server has ended the connection, and the page does not come back by itself. */
+export function sentAway(message) {
+  phase.value = 'gone';
+  farewell.message = message ?? farewell.message ?? t('chat.sentAway');
 }
 
-async function rejoin(group, password) {
-  const ack = await patiently('join_group', groupPayload(group, password));
-  if (ack.ok || ack.error.code === 'unavailable') return;
-  forgetRoom(group);
-  showAlert(`You are no longer in ${group}. ${ack.error.message}`);
+/** What was said about the reason, before the server ended the connection. */
+export const farewell = { message: null };
+
+let mutedAtStart = new Set();
+
+function setPreferences({ blocked: names, muted_rooms: muted }) {
+  blocked.value = new Set(names);
+  mutedAtStart = new Set(muted);
+  for (const room of rooms.value.values()) room.muted.value = mutedAtStart.has(room.name);
 }
 
-export function groupPayload(group, password) {
-  return password ? { group_name: group, password } : { group_name: group };
+export const isMutedAtStart = (name) => mutedAtStart.has(name);
+
+/** A guest's blocks and mutes are known to the server for as long as the connection lasts. */
+async function repeatPreferences() {
+  for (const username of blocked.value) await patiently('block_user', { username });
+  for (const { name, muted } of rooms.value.values()) if (muted.value) await patiently('mute_room', { room: name, muted: true });
+}
+
+export async function block(username) {
+  const ack = await request('block_user', { username });
+  if (!ack.ok) return tellError(ack.error);
+  blocked.value = new Set(blocked.value).add(username);
+  for (const { timeline } of rooms.value.values()) timeline.drop((message) => sameName(message.username, username));
+  tell(t('chat.isBlocked', { name: username }), { label: t('chat.undo'), run: () => unblock(username) });
+}
+
+export async function unblock(username) {
+  const ack = await request('unblock_user', { username });
+  if (!ack.ok) return tellError(ack.error);
+  blocked.value = new Set([...blocked.value].filter((name) => name !== username));
+  for (const { timeline } of rooms.value.values()) await timeline.refresh();
+}
+
+export async function toggleMuted(room) {
+  const muted = !room.muted.value;
+  const ack = await request('mute_room', { room: room.name, muted });
+  if (!ack.ok) return tellError(ack.error);
+  room.muted.value = muted;
 }

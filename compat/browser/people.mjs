@@ -58,7 +58,7 @@ export class Person {
   constructor(page, problems) {
     this.page = page;
     this.problems = problems;
-    this.alert = page.getByRole('alert').locator('p');
+    this.toast = page.locator('.toast p');
   }
 
   async join(name) {
@@ -69,16 +69,21 @@ export class Person {
   }
 
   get composer() {
-    return this.page.getByRole('textbox', { name: 'Message' });
+    return this.page.locator('#message');
   }
 
   /** The log of the room that is shown. */
   get log() {
-    return this.page.locator('[data-log]:visible');
+    return this.page.locator('#log');
   }
 
   logOf(room) {
     return this.page.locator(`[data-log=${JSON.stringify(room)}]`);
+  }
+
+  /** The messages of the shown room that say a text, and nothing else. */
+  messages(text) {
+    return this.log.locator('.message').filter({ has: this.page.getByText(text, { exact: true }) });
   }
 
   async say(text) {
@@ -86,31 +91,32 @@ export class Person {
     await this.composer.press('Enter');
   }
 
-  /** Waits until a message is in the shown room. */
+  /** Waits until a message is in the shown room, and has arrived. */
   async reads(text, author) {
-    const message = this.log.locator('.message').filter({ has: this.page.getByText(text, { exact: true }) });
-    await message.first().waitFor();
-    if (author) assert.equal(await message.first().locator('.author').textContent(), author);
+    const message = this.messages(text).and(this.page.locator('[data-id]')).first();
+    await message.waitFor();
+    if (author) assert.equal(await message.locator('.author').textContent(), author);
   }
 
-  /** Waits for a line such as "bob joined" in the shown room. */
+  /** Waits for words at the edge of the page. */
   async notices(text) {
-    await this.log.locator('.notice').filter({ hasText: text }).first().waitFor();
+    await this.toast.filter({ hasText: text }).first().waitFor();
   }
 
-  roomButton(name) {
+  roomLink(name) {
     return this.page.locator(`#rooms [data-room=${JSON.stringify(name)}]`);
   }
 
   async openRoom(name) {
-    await this.roomButton(name).click();
+    await this.roomLink(name).click();
+    await this.page.getByRole('heading', { level: 2, name: name === 'public' ? 'Public chat' : name, exact: true }).waitFor();
   }
 
   async createGroup(name, password = '') {
-    await this.page.getByText('New group').click();
-    await this.page.getByLabel('Group name').fill(name);
+    await this.page.getByRole('button', { name: 'New room' }).click();
+    await this.page.getByLabel('Name', { exact: true }).fill(name);
     await this.page.getByLabel('Password (optional)').fill(password);
-    await this.page.getByRole('button', { name: 'Create group' }).click();
+    await this.page.getByRole('button', { name: 'Create room' }).click();
     await this.isIn(name);
   }
 
@@ -127,18 +133,41 @@ export class Person {
 
   /** Waits until the group is shown and can be written to. */
   async isIn(name) {
-    await this.logOf(name).and(this.page.locator(':visible')).waitFor();
+    await this.logOf(name).waitFor();
     await this.composer.waitFor();
   }
 
-  /** Waits for a connection state: connecting, connected or offline. */
-  async is(state) {
-    await this.page.locator(`#connection[data-state=${state}]`).waitFor();
+  /** Opens the room of two with somebody. */
+  async writeTo(name) {
+    await this.page.getByRole('button', { name: 'Write to somebody' }).click();
+    await this.page.getByLabel('Name', { exact: true }).fill(name);
+    await this.page.getByRole('button', { name: 'Write', exact: true }).click();
+    await this.page.getByRole('heading', { level: 2, name, exact: true }).waitFor();
   }
 
-  /** The texts of the messages in a room, in order. */
-  async texts(room) {
-    return this.logOf(room).locator('.message .text').allTextContents();
+  /** Chooses from the menu of a message. */
+  async choose(text, item) {
+    const message = this.messages(text).first();
+    await message.hover();
+    await message.locator('.more').click();
+    await this.page.getByRole('menuitem', { name: item }).click();
+  }
+
+  /** Opens a panel: people, pins, search or room. */
+  async opens(panel) {
+    const names = { people: 'People', pins: 'Pinned messages', search: 'Search' };
+    await this.page.locator('.room-head').getByRole('button', { name: names[panel], exact: true }).click();
+    await this.page.locator('#drawer').waitFor();
+  }
+
+  /** Waits for a connection state: connecting, connected, reconnecting or offline. */
+  async is(state) {
+    await this.page.locator(`#connection[data-state=${state}]`).waitFor({ state: 'attached' });
+  }
+
+  /** The texts of the messages in the shown room, in order. */
+  async texts() {
+    return this.log.locator('.message[data-id] .text').allTextContents();
   }
 
   /** Fails when anything went wrong in the page; `expected` are problems that the test itself caused. */

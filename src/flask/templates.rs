@@ -18,6 +18,7 @@ const ROUTES: [(&str, &str); 3] = [("index", "/"), ("account", "/account"), ("ad
 
 pub struct Templates {
     environment: Environment<'static>,
+    folder: Option<PathBuf>,
     config: BTreeMap<&'static str, Value>,
 }
 
@@ -38,6 +39,8 @@ pub struct Rendered {
     pub html: String,
     /// Set when the page asked for a nonce: then it is written for a strict policy.
     pub nonce: Option<String>,
+    /// Whether it is one of ours, and no deployment's own.
+    pub built_in: bool,
 }
 
 impl Templates {
@@ -60,7 +63,7 @@ impl Templates {
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.add_function("url_for", url_for);
         environment.add_function("get_flashed_messages", |_: Rest<Value>, _: Kwargs| Vec::<Value>::new());
-        Self { environment, config: flask_config(config) }
+        Self { environment, folder: config.templates_dir.clone(), config: flask_config(config) }
     }
 
     /// The error says file, line and what was wrong: for the log and for the page shown in development.
@@ -83,7 +86,8 @@ impl Templates {
             csrf_token => Value::from_function(move || csrf.clone()),
         };
         let html = self.environment.get_template(name)?.render(context)?;
-        Ok(Rendered { html, nonce: asked.load(Ordering::Relaxed).then_some(nonce) })
+        let built_in = !self.folder.as_ref().is_some_and(|folder| folder.join(name).is_file());
+        Ok(Rendered { html, nonce: asked.load(Ordering::Relaxed).then_some(nonce), built_in })
     }
 }
 

@@ -64,6 +64,12 @@ pub fn router(app: Arc<App>, socket: Router, asyncapi: serde_json::Value) -> Rou
     let pages = Router::new()
         .route("/", readable(get(pages::index)).into())
         .route("/account", readable(get(pages::account)).into())
+        // At the root, since a worker has a say over what is below its own address.
+        .route("/sw.js", readable(get(|headers| statics::root_file("sw.js", headers))).into())
+        .route(
+            "/manifest.webmanifest",
+            readable(get(|headers| statics::root_file("manifest.webmanifest", headers))).into(),
+        )
         .nest("/static", statics)
         .merge(described)
         .merge(Reference::new(&document, asyncapi).router())

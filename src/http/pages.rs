@@ -85,14 +85,23 @@ fn render(web: &Web, name: &str, request: &Request) -> Response {
 }
 
 fn page(rendered: Rendered) -> Response {
-    let policy = match rendered.nonce {
-        Some(nonce) => format!(
+    let policy = match (rendered.nonce, rendered.built_in) {
+        (nonce, true) => built_in_policy(&nonce.unwrap_or_default()),
+        (Some(nonce), false) => format!(
             "default-src 'self'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
         ),
-        None => FOREIGN_PAGE.to_owned(),
+        (None, false) => FOREIGN_PAGE.to_owned(),
     };
     let headers: [(HeaderName, String); 2] = [(CONTENT_SECURITY_POLICY, policy), (CACHE_CONTROL, "no-cache".into())];
     (headers, Html(rendered.html)).into_response()
+}
+
+/// For our own pages: scripts from files alone, and none from a text (Trusted Types). What is seen first has its few styles
+/// in the page, under the nonce.
+fn built_in_policy(nonce: &str) -> String {
+    format!(
+        "default-src 'self'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data: blob:; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types secure-chat"
+    )
 }
 
 /// In development: what is wrong with the template, and where.

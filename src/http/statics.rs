@@ -48,6 +48,11 @@ pub fn router(folder: Option<&Path>) -> Router<Web> {
     Router::new().fallback_service(ServiceBuilder::new().layer(cache).service(files))
 }
 
+/// What is built in, at an address of its own.
+pub async fn root_file(name: &'static str, headers: HeaderMap) -> Response {
+    built_in(extract::Path(name.to_owned()), headers).await
+}
+
 async fn built_in(extract::Path(path): extract::Path<String>, headers: HeaderMap) -> Response {
     let Some(file) = Static::get(&path) else {
         return refusals::not_found().await;

@@ -34,6 +34,7 @@ export function showAlert(text, { withLink = false } = {}) {
 }
 
 export function clearAlert() {
+  if (!byId('alert')) return; // the chat page has none
   byId('alert-text').textContent = '';
   byId('alert-close').hidden = true;
   byId('alert-link').hidden = true;

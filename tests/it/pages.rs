@@ -11,7 +11,9 @@ async fn the_built_in_page_has_a_strict_policy_and_its_files() {
     let page = ask(&server, "GET", "/").await;
     assert_eq!(page.status, 200);
     assert!(page.head.contains("content-type: text/html; charset=utf-8"), "{}", page.head);
-    assert!(page.head.contains("script-src 'self' 'nonce-"), "{}", page.head);
+    for rule in ["script-src 'self';", "style-src 'self' 'nonce-", "require-trusted-types-for 'script'"] {
+        assert!(page.head.contains(rule), "{rule} in {}", page.head);
+    }
     assert!(!page.head.contains("unsafe-inline"), "{}", page.head);
     for header in ["x-content-type-options: nosniff", "referrer-policy: same-origin", "frame-ancestors 'none'"] {
         assert!(page.head.contains(header), "{header} in {}", page.head);

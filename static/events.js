@@ -1,0 +1,128 @@
+// What the server tells without being asked, put into the state.
+import { t, formatTime } from './account/i18n.js';
+import { on } from './connection.js';
+import { notify } from './notifications.js';
+import { arrived } from './outbox.js';
+import { changePresence, personJoined, personLeft, roleChanged } from './people.js';
+import { isAtEnd, markRead } from './reading.js';
+import { goTo } from './route.js';
+import { chatJoined, farewell, isMutedAtStart, listDirects, noteUnread } from './session.js';
+import { addRoom, attentive, groups, isSelf, PUBLIC, removeRoom, Room, rooms, sameName, selected } from './state.js';
+import { tell } from './toasts.js';
+
+const TYPING_MS = 6_000;
+
+export function setUpEvents() {
+  on('chat_joined', chatJoined);
+  on('group_list_updated', ({ available_groups: names }) => (groups.value = names));
+  on('group_created', ({ group_name: name }) => (roomIn(name).isIn = true));
+  on('group_joined', groupJoined);
+  on('group_left', ({ group_name: name }) => forget(name));
+  on('new_message', newMessage);
+  on('message_edited', ({ id, room, ...changed }) => rooms.value.get(room)?.timeline.change(id, (message) => ({ ...message, ...changed })));
+  on('message_deleted', ({ id, room }) => rooms.value.get(room)?.timeline.drop((message) => message.id === id));
+  on('messages_expired', ({ room, before }) => rooms.value.get(room)?.timeline.drop(({ seq }) => seq < before));
+  on('message_reacted', messageReacted);
+  on('message_pinned', ({ id, room, pinned, username }) => pinChanged(room, id, pinned, username));
+  on('unread_changed', noteUnread);
+  on('room_muted', ({ room, muted }) => rooms.value.has(room) && (rooms.value.get(room).muted.value = muted));
+  on('typing', somebodyTypes);
+  on('user_joined', personJoined);
+  on('user_left', personLeft);
+  on('presence_changed', changePresence);
+  on('role_set', ({ username, room, role }) => {
+    roleChanged(room);
+    if (isSelf(username)) tell(t(`chat.roleSet.${role}`, { room: titleOf(room) }));
+  });
+  on('slow_mode_set', ({ room, seconds }) => room === selected.value && tell(seconds > 0 ? t('chat.slowModeOn', { seconds }) : t('chat.slowModeOff')));
+  on('retention_set', ({ room, days }) => room === selected.value && tell(days > 0 ? t('chat.retentionOn', { count: days }) : t('chat.retentionOff')));
+  on('sanctioned', sanctioned);
+}
+
+const roomIn = (name) => rooms.value.get(name) ?? addRoom(withMute(new Room(name, 'group')));
+const titleOf = (name) => (name === PUBLIC ? t('chat.publicRoom') : name);
+
+function withMute(room) {
+  room.muted.value = isMutedAtStart(room.name);
+  return room;
+}
+
+function groupJoined({ group_name: name, messages, members }) {
+  const room = roomIn(name);
+  room.isIn = true;
+  room.closed.value = '';
+  room.members.value = members;
+  room.last = Math.max(room.last, messages.at(-1)?.seq ?? 0);
+}
+
+function forget(name) {
+  removeRoom(name);
+  if (selected.value === name) goTo(PUBLIC);
+}
+
+async function newMessage(message) {
+  arrived(message.client_id);
+  if (!rooms.value.has(message.room)) await listDirects(); // the first message of a room of two
+  const room = rooms.value.get(message.room);
+  if (!room) return;
+  const reading = room.name === selected.value && attentive.value && isAtEnd();
+  const mine = isSelf(message.username);
+  if (!mine && !reading && room.timeline.newAfter.value === null && room.name === selected.value) room.timeline.newAfter.value = room.last;
+  if (!room.timeline.receive(message, mine || (room.name === selected.value && isAtEnd()))) return;
+  room.last = Math.max(room.last, message.seq);
+  stopsTyping(room, message.username);
+  if (mine) {
+    room.timeline.newAfter.value = null;
+    if (room.name === selected.value) markRead();
+    return;
+  }
+  const mentioned = (message.mentions ?? []).some((name) => isSelf(name));
+  if (reading) return markRead();
+  room.unread.value += 1;
+  if (mentioned) room.mentions.value += 1;
+  notify(room, message, mentioned || room.kind === 'direct');
+}
+
+function messageReacted({ id, room, username, emoji, added }) {
+  rooms.value.get(room)?.timeline.change(id, (message) => {
+    const others = (message.reactions ?? []).map((one) => (one.emoji === emoji ? { emoji, usernames: one.usernames.filter((name) => !sameName(name, username)) } : one));
+    const known = others.find((one) => one.emoji === emoji);
+    if (added && known) known.usernames.push(username);
+    else if (added) others.push({ emoji, usernames: [username] });
+    return { ...message, reactions: others.filter(({ usernames }) => usernames.length > 0) };
+  });
+}
+
+function pinChanged(name, id, pinned, username) {
+  const room = rooms.value.get(name);
+  if (!room) return;
+  room.timeline.change(id, (message) => ({ ...message, pinned }));
+  room.pinsChanged = (room.pinsChanged ?? 0) + 1;
+  dispatchEvent(new CustomEvent('pins-changed', { detail: { room: name } }));
+  if (name === selected.value && !isSelf(username)) tell(t(pinned ? 'chat.pinnedBy' : 'chat.unpinnedBy', { name: username }));
+}
+
+function somebodyTypes({ username, room: name }) {
+  const room = rooms.value.get(name);
+  if (!room || isSelf(username)) return;
+  clearTimeout(room.typing.value.get(username));
+  room.typing.value = new Map(room.typing.value).set(username, setTimeout(() => stopsTyping(room, username), TYPING_MS));
+}
+
+function stopsTyping(room, username) {
+  if (!room.typing.value.has(username)) return;
+  clearTimeout(room.typing.value.get(username));
+  const left = new Map(room.typing.value);
+  left.delete(username);
+  room.typing.value = left;
+}
+
+function sanctioned({ action, room: name, until, reason }) {
+  const place = name === null ? t('chat.thisServer') : titleOf(name);
+  const told = t(`chat.sanctioned.${action}`, { place }) + (until ? ` ${t('chat.until', { time: formatTime(until) })}` : '') + (reason ? ` ${t('chat.reason', { reason })}` : '');
+  tell(told);
+  if (action !== 'kick' && action !== 'ban') return;
+  if (name === null) farewell.message = told;
+  else if (name === PUBLIC) rooms.value.get(PUBLIC).closed.value = told;
+  else forget(name);
+}

@@ -1,0 +1,68 @@
+// The markup of messages: a small part of Markdown, read into elements. What is not in it is shown as it was typed; HTML never is markup.
+import { Marked } from './vendor/marked.js';
+import { html } from './html.js';
+
+// Left out: headings, tables, images, HTML, entities, backslashes: in a chat they are typed for themselves more often than not.
+const LEFT_OUT = ['heading', 'lheading', 'hr', 'html', 'def', 'table', 'escape', 'tag', 'reflink', 'code', 'list', 'br'];
+const SAFE_LINK = /^(https?:|mailto:)/i;
+
+const reader = new Marked({
+  gfm: true,
+  breaks: true,
+  tokenizer: {
+    ...Object.fromEntries(LEFT_OUT.map((name) => [name, () => undefined])),
+    // Underscores stand in names of files and in ¯\_(ツ)_/¯; stars make the words strong.
+    emStrong: (text) => (text.startsWith('_') ? undefined : false),
+  },
+});
+const known = new WeakMap(); // message → its elements
+
+/** A message's text as elements; `mentions` are the names whose `@name` is marked. */
+export function markdown(message, mentions = []) {
+  if (!known.has(message)) known.set(message, blocks(reader.lexer(message.message), mentions));
+  return known.get(message);
+}
+
+function blocks(tokens, mentions) {
+  return tokens.map((token) => {
+    switch (token.type) {
+      case 'space':
+        return null;
+      case 'code':
+        return html`<pre class="code" tabindex="0"><code>${token.text}</code></pre>`;
+      case 'blockquote':
+        return html`<blockquote dir="auto">${blocks(token.tokens, mentions)}</blockquote>`;
+      case 'paragraph':
+      case 'text':
+        return html`<p dir="auto">${inline(token.tokens ?? [{ type: 'text', raw: token.raw }], mentions)}</p>`;
+      default:
+        return html`<p dir="auto">${token.raw}</p>`;
+    }
+  });
+}
+
+const INLINE = { strong: 'strong', em: 'em', del: 'del' };
+
+function inline(tokens, mentions) {
+  return tokens.map((token) => {
+    if (INLINE[token.type]) return html`<${INLINE[token.type]}>${inline(token.tokens, mentions)}<//>`;
+    if (token.type === 'codespan') return html`<code>${codeText(token.raw)}</code>`;
+    if (token.type === 'link' && SAFE_LINK.test(token.href)) return link(token, mentions);
+    return withMentions(token.raw, mentions);
+  });
+}
+
+/** A link whose text says another address than where it leads would lie: it is shown as it was typed. */
+function link({ href, text, raw }, mentions) {
+  const namesAnother = /^(https?:\/\/|www\.)/i.test(text) && raw !== text && href !== text;
+  if (namesAnother) return withMentions(raw, mentions);
+  return html`<a href=${href} target="_blank" rel="noopener noreferrer nofollow" title=${href}>${text}</a>`;
+}
+
+const codeText = (raw) => raw.replace(/^(`+)([\s\S]*)\1$/, '$2');
+
+function withMentions(text, mentions) {
+  if (mentions.length === 0) return text;
+  const names = mentions.map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).sort((one, other) => other.length - one.length);
+  return text.split(new RegExp(`(@(?:${names.join('|')}|"(?:${names.join('|')})"))`, 'i')).map((piece, place) => (place % 2 === 1 ? html`<strong class="mention">${piece}</strong>` : piece));
+}

@@ -1,0 +1,71 @@
+// The panel that looks for what was said: words, filters, hits with the words marked, opened in their place.
+import { signal } from './vendor/signals.js';
+import { useEffect, useRef } from './vendor/preact-hooks.js';
+import { describeError, formatTime, t } from './account/i18n.js';
+import { patiently } from './connection.js';
+import { titleOf } from './conversation.js';
+import { html } from './html.js';
+import { goTo } from './route.js';
+import { rooms } from './state.js';
+
+const wanted = signal({ query: '', here: false, from: '', after: '', before: '' });
+const found = signal({ hits: [], next: null, state: 'idle', error: null }); // 'idle', 'looking', 'done'
+let number = 0;
+
+export function Search({ room }) {
+  const input = useRef(null);
+  useEffect(() => input.current.focus(), []);
+  const set = (name) => ({ currentTarget: { type, checked, value } }) => (wanted.value = { ...wanted.value, [name]: type === 'checkbox' ? checked : value });
+  const { query, here, from, after, before } = wanted.value;
+  const { hits, next, state, error } = found.value;
+  return html`<form class="search" role="search" noValidate onSubmit=${(event) => { event.preventDefault(); look(room); }}>
+    <input ref=${input} type="search" aria-label=${t('chat.searchWords')} placeholder=${t('chat.searchWords')} value=${query} onInput=${set('query')} />
+    <label class="check"><input type="checkbox" checked=${here} onChange=${set('here')} /> ${t('chat.searchHere')}</label>
+    <details>
+      <summary>${t('chat.searchMore')}</summary>
+      <div class="field"><label for="search-from">${t('chat.searchFrom')}</label><input id="search-from" value=${from} autocomplete="off" onInput=${set('from')} /></div>
+      <div class="pair">
+        <div class="field"><label for="search-after">${t('chat.searchAfter')}</label><input id="search-after" type="date" value=${after} onInput=${set('after')} /></div>
+        <div class="field"><label for="search-before">${t('chat.searchBefore')}</label><input id="search-before" type="date" value=${before} onInput=${set('before')} /></div>
+      </div>
+      <p class="note">${t('chat.searchHelp')}</p>
+    </details>
+    <button type="submit">${t('chat.searchButton')}</button>
+  </form>
+  <p role="status" class="note">${error ? describeError(error) : state === 'looking' ? t('chat.loading') : state === 'done' ? t('chat.hits', { count: hits.length }) : ''}</p>
+  <ul class="hits" aria-label=${t('chat.searchResults')}>${hits.map((hit) => html`<${Hit} key=${hit.id} hit=${hit} />`)}</ul>
+  ${next && html`<button type="button" class="quiet" onClick=${() => look(room, next)}>${t('chat.moreHits')}</button>`}`;
+}
+
+function Hit({ hit }) {
+  const room = rooms.value.get(hit.room);
+  return html`<li><button type="button" class="hit" onClick=${() => goTo(hit.room, hit.seq)}>
+    <span class="note"><bdi>${hit.username}</bdi> · <bdi>${room ? titleOf(room) : hit.room}</bdi> · ${formatTime(hit.timestamp)}</span>
+    <span class="hit-text" dir="auto">${hit.parts.map(({ text, hit: marked }) => (marked ? html`<mark>${text}</mark>` : text))}</span>
+  </button></li>`;
+}
+
+/** A page may be empty and have others behind it: then the next one is asked for. */
+async function look(room, before = null) {
+  const mine = ++number;
+  const query = queryText();
+  found.value = { hits: before ? found.value.hits : [], next: null, state: query ? 'looking' : 'idle', error: null };
+  if (!query) return;
+  let next = before;
+  let hits = found.value.hits;
+  do {
+    const ack = await patiently('search_messages', { query, ...(wanted.value.here && room ? { room: room.name } : {}), ...(next ? { before: next } : {}) });
+    if (mine !== number) return;
+    if (!ack.ok) return void (found.value = { hits, next: null, state: 'done', error: ack.error });
+    hits = [...hits, ...ack.hits];
+    next = ack.next;
+    found.value = { hits, next, state: next && hits.length === 0 ? 'looking' : 'done', error: null };
+  } while (next && hits.length === 0);
+}
+
+/** The filters in the words of the query language. */
+function queryText() {
+  const { query, from, after, before } = wanted.value;
+  const quoted = (text) => `"${text.replaceAll('"', '')}"`;
+  return [query.trim(), from.trim() && `from:${quoted(from.trim())}`, after && `after:${after}`, before && `before:${before}`].filter(Boolean).join(' ');
+}
