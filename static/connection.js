@@ -35,7 +35,7 @@ export function connect({ comeBack, sentAway, tell }) {
     if (error.code === 'unauthenticated' && !error.event) goodbye = error.message;
     else if (!waitingForAck.get(error.event)) tell(error); // else the ack of the request says the same
   });
-  addEventListener('online', reconnectNow);
+  addEventListener('online', () => socket.disconnect().connect()); // what was open before leads nowhere any more
   addEventListener('offline', () => show('offline'));
   socket.connect();
 }

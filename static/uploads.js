@@ -29,7 +29,7 @@ async function upload(room, file) {
   call.responseType = 'json';
   call.upload.onprogress = ({ loaded, total }) => update({ done: loaded / total });
   call.onerror = () => failed();
-  call.onload = () => (call.status < 300 && call.response ? update({ file: fileOf(call.response) }) : failed(call.response?.error));
+  call.onload = () => (call.status < 300 && call.response ? update({ file: fileOf(call.response.attachment) }) : failed(call.response?.error));
   room.uploads.value = [...room.uploads.value, { key, name: file.name, size: file.size, done: 0, call }];
   for (const [name, value] of Object.entries(await bearer())) call.setRequestHeader(name, value);
   call.send(file);
