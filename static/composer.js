@@ -1,13 +1,12 @@
 // Writing: the box, its drafts, completion, files, answers and changes.
 import { useEffect, useRef } from './vendor/preact-hooks.js';
 import { signal } from './vendor/signals.js';
-import { describeError, t } from './account/i18n.js';
+import { describeError, formatSize, t } from './account/i18n.js';
 import { Completion, complete, completionKey } from './completion.js';
 import { isConnected, request } from './connection.js';
 import { pickEmoji } from './emoji.js';
 import { html } from './html.js';
 import { IconButton, icon } from './icons.js';
-import { formatSize } from './files.js';
 import { discard, post } from './outbox.js';
 import { isSelf, me } from './state.js';
 import { attach, cancel, isUploading } from './uploads.js';

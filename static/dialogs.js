@@ -84,8 +84,8 @@ function NewDirect() {
   const known = new Set([...rooms.value.values()].flatMap(({ members, timeline }) => [...members.value, ...timeline.messages.value.map(({ username }) => username)]).filter((name) => !isSelf(name)));
   const { error, submit, general } = useForm(async ({ to }) => {
     const name = to.value.trim();
-    if (name === '') return { ok: false, error: { field: 'to', code: 'invalid', message: t('chat.enterName') } };
-    if (isSelf(name)) return { ok: false, error: { field: 'to', code: 'invalid', message: t('chat.thatIsYou') } };
+    if (name === '') return { ok: false, error: { local: true, field: 'to', code: 'invalid', message: t('chat.enterName') } };
+    if (isSelf(name)) return { ok: false, error: { local: true, field: 'to', code: 'invalid', message: t('chat.thatIsYou') } };
     done();
     goToPerson([...known].find((other) => sameName(other, name)) ?? name);
   }, ['to']);
@@ -121,7 +121,7 @@ function Blocked() {
 function Appearance() {
   return html`<div class="stack">
     <div class="field"><label for="theme">${t('chat.theme')}</label><select id="theme" value=${theme()} onChange=${({ currentTarget }) => setTheme(currentTarget.value)}>${['system', 'light', 'dark'].map((one) => html`<option key=${one} value=${one}>${t(`chat.themes.${one}`)}</option>`)}</select></div>
-    <div class="field"><label for="language">${t('chat.language')}</label><select id="language" value=${language()} onChange=${({ currentTarget }) => setLanguage(currentTarget.value)}>${Object.entries(languages).map(([code, name]) => html`<option key=${code} value=${code} lang=${code}>${name}</option>`)}</select></div>
+    <div class="field"><label for="language">${t('chat.language')}</label><select id="language" value=${language} onChange=${({ currentTarget }) => setLanguage(currentTarget.value)}>${languages.map(([code, name]) => html`<option key=${code} value=${code} lang=${code}>${name}</option>`)}</select></div>
   </div>`;
 }
 

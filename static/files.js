@@ -1,6 +1,6 @@
 // The files of messages. An account's browser asks for them by its cookie; a guest, who has none, shows a pass.
 import { useEffect, useState } from './vendor/preact-hooks.js';
-import { t } from './account/i18n.js';
+import { formatSize, t } from './account/i18n.js';
 import { request } from './connection.js';
 import { html } from './html.js';
 import { icon } from './icons.js';
@@ -60,9 +60,4 @@ async function openAsGuest(event, { id, name }) {
   const link = Object.assign(document.createElement('a'), { href: URL.createObjectURL(blob), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-}
-
-export function formatSize(bytes) {
-  const [value, unit] = bytes < 1_000_000 ? [Math.max(1, Math.round(bytes / 1_000)), 'kilobyte'] : [bytes / 1_000_000, 'megabyte'];
-  return new Intl.NumberFormat(document.documentElement.lang, { style: 'unit', unit, maximumFractionDigits: 1 }).format(value);
 }

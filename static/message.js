@@ -1,5 +1,5 @@
 // One message as it is shown: who, when, what, its files and reactions, and what can be done with it.
-import { describeError, formatDate, formatTime, t } from './account/i18n.js';
+import { describeError, formatClock, formatMoment, formatTime, t } from './account/i18n.js';
 import { LEGACY_LABEL, decodeLegacy } from './crypto.js';
 import { pickEmoji } from './emoji.js';
 import { Files } from './files.js';
@@ -26,11 +26,11 @@ export const Message = memo(({ room, message, followUp, fresh, marked }) => {
   const mentionsMe = (message.mentions ?? []).some(isSelf);
   const classes = ['message', mine && 'mine', followUp && 'follow-up', mentionsMe && 'mentions-me', marked && 'marked', fresh && 'fresh'].filter(Boolean).join(' ');
   return html`<article class=${classes} data-id=${message.id} data-seq=${message.seq} data-author=${message.username} tabindex="-1" aria-label=${nameOf(message)} onKeyDown=${(event) => onKey(event, room, message)}>
-    ${followUp ? html`<time class="gutter" dateTime=${message.timestamp} aria-hidden="true">${shortTime(message.timestamp)}</time>` : html`<${Avatar} name=${message.username} />`}
+    ${followUp ? html`<time class="gutter" dateTime=${message.timestamp} aria-hidden="true">${formatClock(message.timestamp)}</time>` : html`<${Avatar} name=${message.username} />`}
     <div class="content">
       <header class=${followUp ? 'visually-hidden' : ''}>
         <button type="button" class="author" tabindex="-1" onClick=${({ currentTarget }) => openMenu(currentTarget, message.username, personItems(room, message.username))}><bdi>${message.username}</bdi></button>
-        <time dateTime=${message.timestamp} title=${formatDate(message.timestamp, { dateStyle: 'full', timeStyle: 'medium' })}>${shortTime(message.timestamp)}</time>
+        <time dateTime=${message.timestamp} title=${formatMoment(message.timestamp)}>${formatClock(message.timestamp)}</time>
         ${message.pinned && html`<span class="note">${t('chat.pinned')}</span>`}
       </header>
       ${message.reply_to && html`<${Quote} room=${room} quote=${message.reply_to} />`}
@@ -44,7 +44,6 @@ export const Message = memo(({ room, message, followUp, fresh, marked }) => {
 });
 
 const nameOf = ({ username, message }) => t('chat.messageOf', { name: username, text: message.slice(0, 80) });
-const shortTime = (timestamp) => formatDate(timestamp, { timeStyle: 'short' });
 
 function Text({ room, message }) {
   return html`<div class="text">

@@ -77,9 +77,9 @@ async function save(what) {
 }
 
 async function turnOn() {
-  if (!('Notification' in window)) return tellError({ code: 'unavailable', message: t('chat.noNotifications') });
+  if (!('Notification' in window)) return tellError({ local: true, code: 'unavailable', message: t('chat.noNotifications') });
   const permission = await Notification.requestPermission();
-  if (permission !== 'granted') return tellError({ code: 'forbidden', message: t('chat.notificationsDenied') });
+  if (permission !== 'granted') return tellError({ local: true, code: 'forbidden', message: t('chat.notificationsDenied') });
   setLocal({ on: true });
   await subscribe();
 }
@@ -94,7 +94,7 @@ async function subscribe() {
     const answer = await post('/api/push/subscribe', { endpoint, keys });
     if (!answer.ok) tellError(answer.error);
   } catch {
-    tellError({ code: 'unavailable', message: t('chat.noPush') });
+    tellError({ local: true, code: 'unavailable', message: t('chat.noPush') });
   }
 }
 

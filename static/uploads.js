@@ -23,7 +23,7 @@ async function upload(room, file) {
   const update = (what) => (room.uploads.value = room.uploads.value.map((one) => (one.key === key ? { ...one, ...what } : one)));
   // fetch tells nothing of how far an upload has come.
   const call = new XMLHttpRequest();
-  const failed = (error) => update({ error: error ?? { code: 'unavailable', message: t('chat.uploadBroke') } });
+  const failed = (error) => update({ error: error ?? { local: true, code: 'unavailable', message: t('chat.uploadBroke') } });
   call.open('POST', `/api/rooms/${encodeURIComponent(room.name)}/attachments?name=${encodeURIComponent(file.name)}`);
   call.setRequestHeader('Content-Type', 'application/octet-stream');
   call.responseType = 'json';

@@ -1,12 +1,16 @@
 // The account page's entry: who is signed in, and which part of the page is shown. The address's fragment names the part.
-import { loadAccounts, loadInvites, loadServer, setUpAdmin } from './admin.js';
+import { loadAccounts, loadInvites, setUpAdmin } from './admin.js';
 import { get, onSessionEnd } from './api.js';
 import { setUpDialogs } from './dialogs.js';
-import { byId, clearAlert, showAlert, showStatus } from './dom.js';
+import { byId, clearAlert, showAlert, showFailure, showStatus } from './dom.js';
+import { t, translate } from './i18n.js';
 import { loadAuditLog, loadReports, loadSanctions, setUpModeration } from './moderation.js';
 import { loadSessions, setUpProfile, showFactor, showProfile } from './profile.js';
+import { loadKeys, loadServer, loadSettings, setUpServer } from './server.js';
 import { setUpSignIn, showInvitation } from './sign-in.js';
 import { hangUp } from './socket.js';
+import { setUpSwitches } from './switches.js';
+import { setUpWelcome } from './welcome.js';
 
 const RANKS = ['member', 'moderator', 'admin', 'owner'];
 const INVITATION = /^#invite=(.+)$/;
@@ -21,27 +25,36 @@ const LOADERS = {
   'invitations': loadInvites,
   'audit-log': loadAuditLog,
   'server': loadServer,
+  'settings': loadSettings,
+  'keys': loadKeys,
 };
 
 let me = null; // the account that is signed in
 let invitation = null; // in memory only: whoever has it can use it
+let wanted = ''; // the part that somebody came for, or was in: there they go once they are signed in
 
+translate();
 takeInvitation();
+rememberWanted();
+setUpSwitches({ before: putInvitationBack });
 setUpDialogs();
 setUpSignIn({ invitation: () => invitation, entered });
 setUpProfile({ changed: () => lookUp({ focus: true }), left: signedOut });
 setUpModeration();
 setUpAdmin();
+setUpServer();
+setUpWelcome();
 onSessionEnd(sessionEnded);
-byId('alert-close').addEventListener('click', clearAlert);
+byId('alert-close').addEventListener('click', dismissAlert);
 addEventListener('hashchange', () => {
   takeInvitation();
+  rememberWanted();
   clearAlert();
   showStatus('');
   lookUp({ focus: true });
 });
 lookUp({ focus: false }).then(() => {
-  if (me && invitation) showStatus('You are signed in already. To use the invitation, sign out first.');
+  if (me && invitation) showStatus(t('account.signed_in_already'));
 });
 
 /** Takes an invitation out of the address bar, where others could read it, and the history keep it. */
@@ -52,31 +65,54 @@ function takeInvitation() {
   history.replaceState(null, '', location.pathname);
 }
 
+/** Before the page is loaded anew: what is in memory alone would be lost. */
+function putInvitationBack() {
+  if (invitation) history.replaceState(null, '', `#invite=${invitation}`);
+}
+
+function rememberWanted() {
+  const name = location.hash.slice(1);
+  const isPart = [...byId('signed-in').querySelectorAll('[data-view]')].some(({ dataset }) => dataset.view === name);
+  if (isPart) wanted = name;
+}
+
+/** The button goes with the alert. */
+function dismissAlert() {
+  clearAlert();
+  document.querySelector('[data-view]:not([hidden]) h2')?.focus();
+}
+
 /** Asks the server who is signed in, and shows that. */
 async function lookUp({ focus }) {
   const answer = await get('/api/me');
-  if (!answer.ok && answer.error.code !== 'unauthenticated') return showAlert(answer.error.message);
+  if (!answer.ok && answer.error.code !== 'unauthenticated') return showFailure(answer.error);
   me = answer.ok ? answer : null;
   show({ focus: focus || !me });
 }
 
-async function entered() {
+/** Into the chat, unless there is something to do here: for an owner who is new, or who came for a part of this page. */
+async function entered({ made }) {
   hangUp(); // of whoever was signed in before
   invitation = null;
-  history.replaceState(null, '', '#you');
+  const answer = await get('/api/me');
+  const isNewOwner = answer.ok && made && answer.role === 'owner';
+  const goal = isNewOwner ? (answer.second_factor_needed ? 'second-factor' : 'welcome') : wanted;
+  if (answer.ok && !goal) return location.assign(byId('chat-link').href);
+  history.replaceState(null, '', `#${goal || 'you'}`);
   await lookUp({ focus: true });
-  if (me) showStatus(`You are signed in as ${me.username}.`);
+  if (me) showStatus(t('account.signed_in_as', { name: me.username }));
 }
 
-function signedOut() {
+function signedOut(text) {
+  wanted = '';
   leave();
-  showStatus('You are signed out.');
+  showStatus(text);
 }
 
 function sessionEnded() {
   if (!me) return;
   leave();
-  showAlert('Your session is over. Sign in again.');
+  showAlert(t('account.session_over'));
 }
 
 function leave() {
@@ -101,7 +137,7 @@ function show({ focus }) {
   for (const link of area.querySelectorAll('nav a')) markCurrent(link, link.hash === `#${view.dataset.view}`);
   if (me) LOADERS[view.dataset.view]?.(me);
   const title = view.querySelector('h2');
-  document.title = `${title.textContent} – Secure Chat`;
+  document.title = t('account.page_title', { title: title.textContent });
   if (focus) (me ? title : view.querySelector('input')).focus();
 }
 

@@ -1,7 +1,8 @@
-// For administrators: accounts and their roles, invitations, numbers about the server.
+// For administrators: accounts and their roles, invitations. What concerns the server itself is in server.js.
 import { get, post, remove } from './api.js';
 import { ask } from './dialogs.js';
-import { actionButton, byId, copy, details, element, fillList, formatTime, nameElement, onClick, onSubmit, row, showAlert, showError, showStatus, timeElement } from './dom.js';
+import { actionButton, byId, copy, details, element, fillList, nameElement, onClick, onSubmit, row, showError, showFailure, showStatus, timeElement } from './dom.js';
+import { formatDate, pieces, t } from './i18n.js';
 import { send } from './socket.js';
 
 const ROLES = ['member', 'moderator', 'admin', 'owner'];
@@ -18,7 +19,7 @@ export function setUpAdmin() {
 
 export async function loadAccounts() {
   const answer = await get('/api/accounts');
-  if (!answer.ok) return showAlert(answer.error.message);
+  if (!answer.ok) return showFailure(answer.error);
   accounts = answer.accounts;
   showAccounts();
 }
@@ -29,46 +30,48 @@ function showAccounts() {
   fillList(byId('account-list'), found.map(accountRow), byId('no-accounts'));
 }
 
-function accountRow({ username, role, disabled, second_factor: factor, created_at: since }) {
-  const title = element('p', { className: 'title' }, nameElement(username), ' ', element('span', { className: 'mark', textContent: role }));
-  if (disabled) title.append(' ', element('span', { className: 'mark bad', textContent: 'disabled' }));
-  const roles = element('select', { ariaLabel: `Role of ${username}` }, ...ROLES.map((name) => new Option(name, name, false, name === role)));
+function accountRow({ username: name, role, disabled, second_factor: factor, created_at: since }) {
+  const title = element('p', { className: 'title' }, nameElement(name), ' ', element('span', { className: 'mark', textContent: t(`common.role_${role}`) }));
+  if (disabled) title.append(' ', element('span', { className: 'mark bad', textContent: t('account.disabled') }));
+  const options = ROLES.map((one) => new Option(t(`common.role_${one}`), one, false, one === role));
+  const roles = element('select', { ariaLabel: t('account.role_of', { name }) }, ...options);
+  const day = element('time', { dateTime: since, textContent: formatDate(since) });
   return row(
-    [title, details('since ', timeElement(since), factor ? ' · with a second factor' : ' · without a second factor')],
+    [title, details(...pieces(factor ? 'account.with_factor' : 'account.without_factor', { since: day }))],
     roles,
-    actionButton('Set role', () => setRole(username, roles.value), { ariaLabel: `Set the role of ${username}` }),
+    actionButton(t('account.set_role'), () => setRole(name, roles.value), { ariaLabel: t('account.set_role_of', { name }) }),
     disabled
-      ? actionButton('Enable', () => enable(username), { ariaLabel: `Enable the account of ${username}` })
-      : actionButton('Disable…', () => disable(username), { ariaLabel: `Disable the account of ${username}` }),
+      ? actionButton(t('account.enable'), () => enable(name), { ariaLabel: t('account.enable_of', { name }) })
+      : actionButton(t('account.disable_dots'), () => disable(name), { ariaLabel: t('account.disable_of', { name }) }),
   );
 }
 
 async function setRole(username, role) {
   const ack = await send('set_role', { username, role });
-  if (!ack.ok) return showAlert(ack.error.message);
+  if (!ack.ok) return showFailure(ack.error);
   await loadAccounts();
-  showStatus(`${username} is ${role} now.`);
+  showStatus(t('account.role_set', { name: username, role: t(`common.role_${role}`) }));
 }
 
 async function disable(username) {
   const answer = await ask({
-    title: `Disable the account of ${username}?`,
-    text: 'It is signed out everywhere and cannot sign in until it is enabled again. Its name stays taken.',
-    label: 'Reason, for the audit log',
-    button: 'Disable',
+    title: t('account.disable_title', { name: username }),
+    text: t('account.disable_about'),
+    label: t('account.reason_for_log'),
+    button: t('account.disable'),
     danger: true,
     act: (reason) => post('/api/accounts/disable', { username, disabled: true, reason }),
   });
   if (!answer) return;
   await loadAccounts();
-  showStatus(`The account of ${username} is disabled.`);
+  showStatus(t('account.is_disabled', { name: username }));
 }
 
 async function enable(username) {
   const answer = await post('/api/accounts/disable', { username, disabled: false });
-  if (!answer.ok) return showAlert(answer.error.message);
+  if (!answer.ok) return showFailure(answer.error);
   await loadAccounts();
-  showStatus(`The account of ${username} is enabled.`);
+  showStatus(t('account.is_enabled', { name: username }));
 }
 
 // Invitations
@@ -81,72 +84,39 @@ export async function loadInvites() {
 
 async function listInvites() {
   const answer = await get('/api/invites');
-  if (!answer.ok) return showAlert(answer.error.message);
+  if (!answer.ok) return showFailure(answer.error);
   fillList(byId('invite-list'), answer.invites.map(inviteRow), byId('no-invites'));
 }
 
-function inviteRow({ id, role, uses_left: uses, expires_at: until, made_by: by }) {
-  const what = `${role}, ${uses === 1 ? 'once' : `${uses} times`}`;
+function inviteRow({ id, role, uses_left: count, expires_at: until, made_by: by }) {
+  const what = t('account.invite_what', { role: t(`common.role_${role}`), count });
+  const made = by === null ? pieces('account.invite_by_server', { until: timeElement(until) }) : pieces('account.invite_by', { name: nameElement(by), until: timeElement(until) });
   return row(
-    [
-      element('p', { className: 'title', textContent: what }),
-      details('made by ', by === null ? 'the server' : nameElement(by), ' · until ', timeElement(until)),
-    ],
-    actionButton('Revoke', () => revoke(id), { ariaLabel: `Revoke the invitation: ${what}` }),
+    [element('p', { className: 'title', textContent: what }), details(...made)],
+    actionButton(t('account.revoke'), () => revoke(id), { ariaLabel: t('account.revoke_of', { what }) }),
   );
 }
 
 async function invite() {
   const form = byId('invite-form');
   const { role, uses, days } = form.elements;
-  const answer = await post('/api/invites', { role: role.value, uses: uses.valueAsNumber, days: days.valueAsNumber });
+  const answer = await makeInvitation({ role: role.value, uses: uses.valueAsNumber, days: days.valueAsNumber });
   if (!answer.ok) return showError(answer.error, form);
-  byId('invite-link').value = location.origin + answer.path;
+  byId('invite-link').value = answer.link;
   byId('invite-made').hidden = false;
   byId('invite-copy').focus();
   await listInvites();
 }
 
+/** Makes an invitation; `link` of the answer opens this page with it. */
+export async function makeInvitation(wanted) {
+  const answer = await post('/api/invites', wanted);
+  return answer.ok ? { ...answer, link: location.origin + answer.path } : answer;
+}
+
 async function revoke(id) {
   const answer = await remove(`/api/invites/${id}`);
-  if (!answer.ok) return showAlert(answer.error.message);
+  if (!answer.ok) return showFailure(answer.error);
   await listInvites();
-  showStatus('The invitation is revoked.');
-}
-
-// The server
-
-export async function loadServer() {
-  const answer = await get('/admin/stats');
-  if (!answer.ok) return showAlert(answer.error.message);
-  const { stats, database_info: database, groups } = answer;
-  const facts = [
-    ['Version', database.metadata.version],
-    ['People', stats.total_users],
-    ['Sessions', stats.active_sessions],
-    ['Groups', stats.total_groups],
-    ['Messages', stats.total_messages],
-    ['of them in public', stats.public_messages],
-    ['Database', database.file_path],
-    ['Its size', sizeOf(database)],
-    ['Since', formatTime(stats.created_at)],
-  ];
-  byId('server-numbers').replaceChildren(...facts.flatMap(([name, value]) => [element('dt', { textContent: name }), element('dd', { textContent: value })]));
-  fillList(byId('group-list'), Object.values(groups).map(groupRow), byId('no-groups'));
-}
-
-function sizeOf({ file_exists: known, file_size_bytes: bytes }) {
-  return known ? `${(bytes / 1e6).toLocaleString([], { maximumFractionDigits: 1 })} MB` : 'not known here';
-}
-
-function groupRow({ name, creator, has_password: closed, member_count: members, message_count: messages, created_at: since }) {
-  return row([
-    element('p', { className: 'title' }, nameElement(name)),
-    details(
-      `${members} ${members === 1 ? 'member' : 'members'} · ${messages} ${messages === 1 ? 'message' : 'messages'} · `,
-      closed ? 'with a password · ' : 'without a password · ',
-      ...(creator === null ? [] : ['made by ', nameElement(creator), ' ']),
-      timeElement(since),
-    ),
-  ]);
+  showStatus(t('account.revoked'));
 }

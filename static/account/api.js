@@ -1,4 +1,5 @@
 // The server's HTTP API. Every call resolves with `{ok: true, …}` or `{ok: false, error}`, as an ack does; it never rejects.
+import { t } from './i18n.js';
 
 let sessionEnded = () => {};
 
@@ -32,6 +33,7 @@ async function send(method, path, body) {
   }
 }
 
+/** `local`: said by the page, in its own language. */
 function failure() {
-  return { code: 'unavailable', message: 'The server did not answer. It may or may not have been done.' };
+  return { code: 'unavailable', message: t('common.no_answer'), local: true };
 }

@@ -1,12 +1,13 @@
 // Two dialogs that all pages share: one asks before something is done, with a reason; one kicks, bans, mutes or lifts a ban.
 // A dialog stays open, and says why, until the server has agreed.
-import { byId, clearErrors, onSubmit, showError } from './dom.js';
+import { byId, clearErrors, nameElement, onSubmit, showError } from './dom.js';
+import { pieces, t, translate } from './i18n.js';
 
 const ACTIONS = {
-  kick: { event: 'kick_user', verb: 'Kick', danger: true },
-  ban: { event: 'ban_user', verb: 'Ban', danger: true },
-  mute: { event: 'mute_user', verb: 'Mute', danger: true },
-  unban: { event: 'unban_user', verb: 'Lift the ban of', danger: false },
+  kick: { event: 'kick_user', danger: true },
+  ban: { event: 'ban_user', danger: true },
+  mute: { event: 'mute_user', danger: true },
+  unban: { event: 'unban_user', danger: false },
 };
 
 let asked = null; // what the open dialog is about: an async function of its form that gives the server's answer
@@ -17,6 +18,7 @@ export function setUpDialogs() {
   for (const name of ['ask', 'sanction']) {
     const dialog = byId(name);
     const form = byId(`${name}-form`);
+    translate(dialog);
     onSubmit(form, async () => {
       const answer = await asked(form.elements);
       if (!answer.ok) return showError(answer.error, form);
@@ -48,11 +50,10 @@ export function ask({ title, text = '', label, button, danger = false, act }) {
  * be done on the whole server; `send(event, payload)` gives the ack.
  */
 export function askForSanction({ action, username, room = null, server = true, send }) {
-  const { event, verb, danger } = ACTIONS[action];
+  const { event, danger } = ACTIONS[action];
   byId('sanction').dataset.action = action;
-  byId('sanction-verb').textContent = verb;
-  byId('sanction-name').textContent = username;
-  showButton('sanction', verb.split(' of')[0], danger);
+  byId('sanction-title').replaceChildren(...pieces(`dialogs.title_${action}`, { name: nameElement(username) }));
+  showButton('sanction', t(`dialogs.do_${action}`), danger);
   offerPlaces(room, server);
   const answer = open('sanction', (fields) => send(event, payloadOf(action, username, fields)));
   showWhatFits();
@@ -76,12 +77,12 @@ function showButton(name, label, danger) {
 }
 
 function offerPlaces(room, server) {
-  const places = [...(room === null ? [] : [new Option(placeName(room), room)]), ...(server ? [new Option('The whole server', '')] : [])];
+  const places = [...(room === null ? [] : [new Option(placeName(room), room)]), ...(server ? [new Option(t('dialogs.whole_server'), '')] : [])];
   byId('sanction-room').replaceChildren(...places);
 }
 
 function placeName(room) {
-  return room === 'public' ? 'Public chat' : `The group ${room}`;
+  return room === 'public' ? t('dialogs.public_chat') : t('dialogs.the_group', { room });
 }
 
 /** Addresses are banned from the whole server or not at all. */

@@ -1,4 +1,7 @@
 // Small helpers for the markup of all pages. Text enters a page through textContent only: what a person typed is never read as HTML.
+import { describeError, formatTime, t } from './i18n.js';
+
+export { formatTime };
 
 export const byId = (id) => document.getElementById(id);
 
@@ -18,13 +21,15 @@ export function showError(error, form) {
   const places = [...(form?.querySelectorAll('[data-error-for]') ?? [])];
   const named = error.field && places.find((place) => place.dataset.errorFor === error.field);
   const place = named || places.find((other) => other.dataset.errorFor === '');
-  if (!place) return showAlert(describe(error));
-  place.textContent = describe(error);
+  if (!place) return showFailure(error);
+  place.textContent = describeError(error);
   place.hidden = false;
   const input = named && form.elements.namedItem(error.field);
   input?.setAttribute('aria-invalid', 'true');
   input?.focus();
 }
+
+export const showFailure = (error) => showAlert(describeError(error));
 
 /** With `withLink`, what to do next is on the account page. */
 export function showAlert(text, { withLink = false } = {}) {
@@ -84,19 +89,7 @@ export function actionButton(label, action, properties = {}) {
   return button;
 }
 
-/** A point in time as the reader's own clock shows it; the date only when it is not today. */
-export function formatTime(timestamp) {
-  const time = new Date(timestamp);
-  if (Number.isNaN(time.getTime())) return String(timestamp);
-  const today = time.toDateString() === new Date().toDateString();
-  return time.toLocaleString([], { timeStyle: 'short', ...(today ? {} : { dateStyle: 'medium' }) });
-}
-
 export const timeElement = (timestamp) => element('time', { dateTime: timestamp, textContent: formatTime(timestamp) });
-
-function describe({ message, retry_ms: wait }) {
-  return wait > 0 ? `${message} Try again in ${Math.ceil(wait / 1000)} s.` : message;
-}
 
 /** One thing in a list: what it is, and what can be done with it. */
 export function row(content, ...actions) {
@@ -113,6 +106,11 @@ export function fillList(list, rows, ifEmpty) {
   if (hadFocus) list.closest('section').querySelector('h2').focus();
 }
 
+/** Names and their values, in pairs: a value is a text or an element. */
+export function fillFacts(list, facts) {
+  list.replaceChildren(...facts.flatMap(([name, value]) => [element('dt', { textContent: name }), element('dd', {}, value)]));
+}
+
 /** A line of details under a row's title: texts, and elements such as names and times. */
 export const details = (...children) => element('p', { className: 'note' }, ...children);
 
@@ -125,10 +123,10 @@ export function showStatus(text) {
 export async function copy(text, place) {
   try {
     await navigator.clipboard.writeText(text);
-    showStatus('Copied.');
+    showStatus(t('common.copied'));
   } catch {
     if (place.select) place.select();
     else getSelection().selectAllChildren(place);
-    showStatus('Your browser does not let this page copy. It is selected: copy it by hand.');
+    showStatus(t('common.copy_by_hand'));
   }
 }

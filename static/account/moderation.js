@@ -1,10 +1,10 @@
 // For moderators: the queue of reports, bans and mutes by name; and the audit log, which administrators read.
 import { ask, askForSanction } from './dialogs.js';
-import { actionButton, byId, clearErrors, details, element, fillList, nameElement, onClick, row, showAlert, showError, showStatus, timeElement } from './dom.js';
+import { actionButton, byId, clearErrors, details, element, fillList, nameElement, onClick, row, showError, showFailure, showStatus, timeElement } from './dom.js';
+import { pieces, t } from './i18n.js';
 import { send } from './socket.js';
 
 const PAGE = 50;
-const DONE = { ban: 'is banned', mute: 'is muted', kick: 'was sent away', unban: 'is no longer banned' };
 
 let oldest = null; // number of the last entry of the audit log that is shown
 
@@ -23,55 +23,55 @@ export function setUpModeration() {
 
 export async function loadReports() {
   const ack = await send('list_reports', { all: byId('reports-all').checked });
-  if (!ack.ok) return showAlert(ack.error.message);
+  if (!ack.ok) return showFailure(ack.error);
   fillList(byId('report-list'), ack.reports.map(reportRow), byId('no-reports'));
 }
 
 function reportRow(report) {
   const { message, room, by, reason, at, resolved } = report;
   const content = [
-    element('p', { className: 'title' }, nameElement(message.username), ' in ', nameElement(room), ', ', timeElement(message.timestamp)),
+    titleOf('account.report_title', { name: nameElement(message.username), room: nameElement(room), at: timeElement(message.timestamp) }),
     element('blockquote', { className: 'quote', dir: 'auto', textContent: message.message }),
-    details('Reported by ', nameElement(by), ', ', timeElement(at), reason ? ':' : ', without a reason.'),
+    details(...pieces(reason ? 'account.report_by_because' : 'account.report_by', { name: nameElement(by), at: timeElement(at) })),
   ];
   if (reason) content.push(element('p', { className: 'words', dir: 'auto', textContent: reason }));
   if (resolved) return row([...content, ...resolution(resolved)]);
-  const of = `the message of ${message.username}`;
+  const name = message.username;
   return row(
     content,
-    actionButton('Delete message…', () => deleteMessage(message), { ariaLabel: `Delete ${of}` }),
-    actionButton('Ban author…', () => sanction('ban', message.username, room), { ariaLabel: `Ban ${message.username}` }),
-    actionButton('Resolve…', () => resolve(report), { ariaLabel: `Resolve the report about ${of}` }),
+    actionButton(t('account.delete_message'), () => deleteMessage(message), { ariaLabel: t('account.delete_of', { name }) }),
+    actionButton(t('account.ban_author'), () => sanction('ban', name, room), { ariaLabel: t('account.ban_of', { name }) }),
+    actionButton(t('account.resolve_dots'), () => resolve(report), { ariaLabel: t('account.resolve_of', { name }) }),
   );
 }
 
 function resolution({ by, note, at }) {
-  const line = details('Dealt with by ', nameElement(by), ', ', timeElement(at), note ? ':' : '.');
+  const line = details(...pieces(note ? 'account.resolved_by_note' : 'account.resolved_by', { name: nameElement(by), at: timeElement(at) }));
   return note ? [line, element('p', { className: 'words', dir: 'auto', textContent: note })] : [line];
 }
 
 async function deleteMessage({ id, username, message }) {
   const done = await ask({
-    title: `Delete this message of ${username}?`,
+    title: t('account.delete_title', { name: username }),
     text: message,
-    label: 'Reason, for the audit log',
-    button: 'Delete',
+    label: t('account.reason_for_log'),
+    button: t('account.delete'),
     danger: true,
     act: (reason) => send('delete_message', { id, reason }),
   });
-  if (done) showStatus('The message is deleted. The report stays until you resolve it.');
+  if (done) showStatus(t('account.deleted'));
 }
 
 async function resolve({ id }) {
   const done = await ask({
-    title: 'Resolve this report?',
-    label: 'What came of it',
-    button: 'Resolve',
+    title: t('account.resolve_title'),
+    label: t('account.resolve_note'),
+    button: t('account.resolve'),
     act: (note) => answerOnReason(send('resolve_report', { report_id: id, note })),
   });
   if (!done) return;
   await loadReports();
-  showStatus('The report is dealt with.');
+  showStatus(t('account.resolved'));
 }
 
 /** The dialog has one text, whatever the event calls it. */
@@ -88,7 +88,7 @@ async function actOnPerson(action) {
   const { username, room } = form.elements;
   clearErrors(form);
   const places = room.value ? { room: room.value, server: false } : { room: null, server: true };
-  if (!username.value) return showError({ field: 'username', message: 'Enter the name.' }, form);
+  if (!username.value) return showError({ field: 'username', message: t('account.enter_name'), local: true }, form);
   await sanction(action, username.value, places.room, places.server);
 }
 
@@ -96,27 +96,35 @@ async function actOnPerson(action) {
 export async function loadSanctions() {
   const room = byId('people-room').value;
   const ack = await send('list_sanctions', room ? { room } : {});
-  if (!ack.ok) return showAlert(ack.error.message);
+  if (!ack.ok) return showFailure(ack.error);
   fillList(byId('sanction-list'), ack.sanctions.map((one) => sanctionRow(one, room)), byId('no-sanctions'));
 }
 
-function sanctionRow({ username, muted, muted_until: mutedUntil, banned, banned_until: bannedUntil, by, reason }, room) {
-  const what = (name, until) => [`${name} `, until === null ? 'for ever' : element('span', {}, 'until ', timeElement(until))];
+function sanctionRow(found, room) {
+  const { username, banned, by, reason } = found;
   const content = [
     element('p', { className: 'title' }, nameElement(username)),
-    details(...(banned ? what('banned', bannedUntil) : []), banned && muted ? ', ' : '', ...(muted ? what('muted', mutedUntil) : []), ', by ', nameElement(by), reason ? ':' : '.'),
+    details(...pieces(reason ? 'account.sanctioned_by_because' : 'account.sanctioned_by', { what: whatHolds(found), name: nameElement(by) })),
   ];
   if (reason) content.push(element('p', { className: 'words', dir: 'auto', textContent: reason }));
-  const [label, action] = banned ? ['Lift the ban', 'unban'] : ['Change the mute', 'mute'];
-  return row(content, actionButton(`${label}…`, () => sanction(action, username, room || null, !room), { ariaLabel: `${label} of ${username}` }));
+  const label = t(banned ? 'account.lift_ban' : 'account.change_mute');
+  const ariaLabel = t(banned ? 'account.lift_ban_of' : 'account.change_mute_of', { name: username });
+  return row(content, actionButton(label, () => sanction(banned ? 'unban' : 'mute', username, room || null, !room), { ariaLabel }));
+}
+
+function whatHolds({ muted, muted_until: mutedUntil, banned, banned_until: bannedUntil }) {
+  const what = (name, until) => (until === null ? [t(`account.${name}_for_ever`)] : pieces(`account.${name}_until`, { until: timeElement(until) }));
+  const both = [...(banned ? what('banned', bannedUntil) : []), ...(banned && muted ? [', '] : []), ...(muted ? what('muted', mutedUntil) : [])];
+  return element('span', {}, ...both);
 }
 
 async function sanction(action, username, room, server = true) {
   const done = await askForSanction({ action, username, room, server, send });
   if (!done) return;
   await loadSanctions();
-  const more = done.messages_removed > 0 ? ` ${done.messages_removed} of their messages are removed.` : '';
-  showStatus(done.unbanned === false ? `${username} was not banned.` : `${username} ${DONE[action]}.${more}`);
+  const said = t(done.unbanned === false ? 'account.was_not_banned' : `account.done_${action}`, { name: username });
+  const count = done.messages_removed ?? 0;
+  showStatus(count > 0 ? `${said} ${t('account.messages_removed', { count })}` : said);
 }
 
 // The audit log
@@ -130,21 +138,29 @@ export async function loadAuditLog() {
 async function loadOlder() {
   const isFirst = oldest === null;
   const ack = await send('audit_log', { limit: PAGE, ...(oldest === null ? {} : { before: oldest }) });
-  if (!ack.ok) return showAlert(ack.error.message);
+  if (!ack.ok) return showFailure(ack.error);
   const { entries } = ack;
   const list = byId('audit-list');
   if (isFirst) list.replaceChildren(); // a second call may have overtaken this one
   list.append(...entries.map(entryRow));
   oldest = entries.at(-1)?.seq ?? oldest;
   byId('no-entries').hidden = !isFirst || entries.length > 0;
+  const { activeElement: focused } = document;
   byId('audit-older').hidden = entries.length < PAGE;
+  if (focused === byId('audit-older') && entries.length < PAGE) byId('audit-title').focus(); // the button is gone
 }
 
 function entryRow({ seq, at, by, action, target, room, reason }) {
-  const title = element('p', { className: 'title' }, by === null ? 'The server' : nameElement(by), ' ', element('code', { textContent: action }));
-  if (target !== null) title.append(' ', nameElement(target));
-  if (room !== null) title.append(' in ', nameElement(room));
-  const content = [title, details(`No. ${seq}, `, timeElement(at))];
+  const key = `account.entry${target === null ? '' : '_on'}${room === null ? '' : '_in'}`;
+  const title = titleOf(key, {
+    by: by === null ? t('account.the_server') : nameElement(by),
+    action: element('code', { textContent: action }),
+    target: target === null ? '' : nameElement(target),
+    room: room === null ? '' : nameElement(room),
+  });
+  const content = [title, details(...pieces('account.entry_number', { number: seq, at: timeElement(at) }))];
   if (reason) content.push(element('p', { className: 'words', dir: 'auto', textContent: reason }));
   return row(content);
 }
+
+const titleOf = (key, values) => element('p', { className: 'title' }, ...pieces(key, values));

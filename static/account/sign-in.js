@@ -1,8 +1,9 @@
 // Signing in, and making an account.
 import { enter } from './api.js';
 import { byId, onSubmit, showError } from './dom.js';
+import { t } from './i18n.js';
 
-/** `invitation()` is the token that the page was opened with, or null; `entered()` runs once somebody is signed in. */
+/** `invitation()` is the token that the page was opened with, or null; `entered({ made })` runs once somebody is signed in, or has made an account. */
 export function setUpSignIn({ invitation, entered }) {
   onSubmit(byId('sign-in-form'), () => signIn(entered));
   onSubmit(byId('create-form'), () => createAccount(invitation(), entered));
@@ -21,7 +22,7 @@ async function signIn(entered) {
   if (!answer.ok) return refused(answer.error, form);
   askForCode(false);
   form.reset();
-  await entered();
+  await entered({ made: false });
 }
 
 /** The first time that a code is asked for, nothing is wrong yet. */
@@ -43,13 +44,13 @@ async function createAccount(invite, entered) {
   const answer = await enter('/api/register', invite ? { ...account, invite } : account);
   if (!answer.ok) return showError(answer.error, form);
   form.reset();
-  await entered();
+  await entered({ made: true });
 }
 
 /** Whether a new password was typed twice alike; says so where it was not. */
 export function isTheSame(form) {
   const { password, again } = form.elements;
   if (password.value === again.value) return true;
-  showError({ field: 'again', message: 'This is not the same password.' }, form);
+  showError({ field: 'again', message: t('common.not_same_password'), local: true }, form);
   return false;
 }

@@ -1,20 +1,21 @@
 // The Socket.IO connection of the account page: made when moderation first needs it. The session's cookie signs it in,
 // and nobody in the chat sees it come.
 import { get } from './api.js';
+import { t } from './i18n.js';
 
 const ACK_TIMEOUT_MS = 15_000;
 
 let connecting = null; // promise of the connected socket
 
-/** Sends an event and resolves with its ack, `{ok:true,…}` or `{ok:false,error}`; it never rejects. */
-export async function send(event, payload = {}) {
+/** Sends an event and resolves with its ack, `{ok:true,…}` or `{ok:false,error}`; it never rejects. `timeout` is in ms. */
+export async function send(event, payload = {}, { timeout = ACK_TIMEOUT_MS } = {}) {
   try {
     connecting ??= connect();
     const socket = await connecting;
-    return await socket.timeout(ACK_TIMEOUT_MS).emitWithAck(event, payload);
+    return await socket.timeout(timeout).emitWithAck(event, payload);
   } catch (error) {
-    const message = error.fromServer ? error.message : 'The server did not answer. It may or may not have been done.';
-    return { ok: false, error: { code: 'unavailable', message } };
+    const said = error.fromServer ? { message: error.message } : { message: t('common.no_answer'), local: true };
+    return { ok: false, error: { code: 'unavailable', ...said } };
   }
 }
 
