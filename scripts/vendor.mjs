@@ -16,6 +16,8 @@ const LIBRARIES = {
   '@preact/signals-core': ['@preact/signals-core/dist/signals-core.module.js', 'signals-core.js'],
   '@preact/signals': ['@preact/signals/dist/signals.module.js', 'signals.js'],
   'marked': ['marked/lib/marked.esm.js', 'marked.js'],
+  'uplot': ['uplot/dist/uPlot.esm.js', 'uPlot.esm.js'],
+  'uplot/style': ['uplot/dist/uPlot.min.css', 'uPlot.min.css'],
 };
 const EMOJI_LANGUAGES = ['en', 'de'];
 const COMPONENTS = 2; // the group of skin tones and the like, which stand for nothing by themselves
