@@ -1,5 +1,5 @@
 // The page's entry: draws the screens, wires the server's events to them, connects.
-import { effect } from './vendor/signals.js';
+import { untracked } from './vendor/signals.js';
 import { render } from './vendor/preact.js';
 import { setUpDialogs } from './account/dialogs.js';
 import { translate } from './account/i18n.js';
@@ -70,7 +70,7 @@ function begin() {
   setUpNotifications();
   watchAttention();
   addEventListener('keydown', onKey);
-  effect(() => phase.value === 'inside' && enter());
+  phase.subscribe((now) => now === 'inside' && untracked(enter));
   connect({ comeBack, sentAway, tell: tellError });
   installWorker();
 }

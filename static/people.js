@@ -12,13 +12,14 @@ import { isNotYet } from './route.js';
 import { isSelf, room as shown, rooms, sameName } from './state.js';
 
 const ORDER = ['online', 'away', 'offline'];
+const AGAIN_MS = 5_000; // in large rooms the server does not tell who comes and goes
 
 const people = signal({ room: null, list: [], error: null }); // of the room whose panel is open
 
 export function personJoined({ username, room: name }) {
   const room = rooms.value.get(name);
   if (room && !room.members.value.some((member) => sameName(member, username))) room.members.value = [...room.members.value, username];
-  if (people.value.room === name) load(name);
+  changePresence({ room: name, username, presence: 'online' });
 }
 
 export function personLeft({ username, room: name }) {
@@ -45,8 +46,13 @@ async function load(name) {
 
 export function People({ room }) {
   useEffect(() => {
-    if (!isNotYet(room)) load(room.name);
-    return () => (people.value = { room: null, list: [], error: null });
+    if (isNotYet(room)) return;
+    load(room.name);
+    const timer = setInterval(() => load(room.name), AGAIN_MS);
+    return () => {
+      clearInterval(timer);
+      people.value = { room: null, list: [], error: null };
+    };
   }, [room]);
   const listed = people.value.room === room.name ? people.value.list : [];
   const sorted = [...listed].sort((one, other) => ORDER.indexOf(one.presence) - ORDER.indexOf(other.presence) || one.username.localeCompare(other.username));

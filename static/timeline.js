@@ -121,7 +121,7 @@ export class Timeline {
     const generation = ++this.#generation;
     const known = this.messages.value.length;
     let found = [];
-    let after = this.first - 1;
+    let after = this.atStart.value ? 0 : this.first - 1;
     while (after !== null) {
       const page = await this.#ask({ after, limit: 100 });
       if (!page || generation !== this.#generation) return;

@@ -1,9 +1,13 @@
 // A scene: one test with a server of its own, several people in one browser, and nothing broken in any of their pages at its end.
 
+import { writeFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
+import { join } from 'node:path';
 import { io } from 'socket.io-client';
 import { startServer } from '../lib/server.mjs';
 import { openBrowser } from './people.mjs';
+
+const PASSWORD = 'correct horse battery';
 
 /** Gives the `inScene(name, body)` that a test file uses in place of `test`; `env` is a function for settings known only at run time. */
 export function stage(Person, env = () => ({})) {
@@ -48,6 +52,25 @@ class Scene {
   async joins(name, options) {
     const person = await this.visitor(options);
     await person.join(name);
+    return person;
+  }
+
+  /** Somebody with an account, who is signed in and in the chat. */
+  async signedIn(name, { role = 'member', address = '', ...options } = {}) {
+    const file = join(this.server.dir, 'password');
+    await writeFile(file, PASSWORD);
+    const { code, stderr } = await this.server.command(['user', 'create', name, '--role', role, '--password-file', file]);
+    if (code !== 0 && !/taken|exists/.test(stderr)) throw new Error(stderr);
+    return this.comesBack(name, { address, ...options });
+  }
+
+  /** Somebody who has an account, in another browser. */
+  async comesBack(name, { address = '', ...options } = {}) {
+    const person = await this.visitor(options);
+    person.name = name;
+    await person.page.request.post(`${this.server.url}/api/login`, { data: { username: name, password: PASSWORD } });
+    await person.page.goto(`${this.server.url}/${address}`);
+    await person.composer.waitFor();
     return person;
   }
 
