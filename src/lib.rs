@@ -7,9 +7,9 @@
 //!                                └───────────┬───────┴─────────────────┘
 //!  RULES  know the product             chat/*   ◄─ policy (private to chat)
 //!                                   ┌────┼─────────┐
-//!  MEANS                         store/* │ passwords · images · limits · pressure · signer · hub (trait) · outside   ◄ vault (private to store); socket/ implements hub
+//!  MEANS                         store/* │ passwords · images · limits · pressure · push · signer · hub (trait) · outside   ◄ vault (private to store); socket/ implements hub
 //!                                   └────┼─────────┘
-//!  LEAVES                        types/*  error  answer  decode  config  telemetry  listener  frames  transport  tls  visitor
+//!  LEAVES                        types/*  error  answer  decode  config  telemetry  listener  frames  transport  tls  visitor  requests
 //! ```
 //! Arrows point down only; `tests/it/tidy.rs` checks it.
 //!
@@ -35,6 +35,8 @@ mod listener;
 mod outside;
 mod passwords;
 mod pressure;
+mod push;
+mod requests;
 mod run;
 pub mod server;
 mod signer;

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
 use super::Finding;
 use super::client::{Client, Target};
 use crate::app::{Clock, SystemClock};
+use crate::requests::{authorities, server_name};
 
 const CHECK: &str = "certificate";
 /// Those who renew by themselves have done it by then.
@@ -31,9 +32,7 @@ pub struct Trust {
 impl Trust {
     pub fn new(insecure: bool) -> anyhow::Result<Self> {
         let provider = Arc::new(ring::default_provider());
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let roots = Arc::new(roots);
+        let roots = Arc::new(authorities());
         let authorities = WebPkiServerVerifier::builder_with_provider(roots.clone(), provider.clone()).build().ok();
         let config = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
         let config = match insecure {
@@ -77,12 +76,6 @@ pub async fn check(client: &Client, target: &Target) -> Result<Finding, Finding>
 fn advice(error: &anyhow::Error) -> &'static str {
     let invalid = error.chain().any(|cause| cause.to_string().contains("certificate"));
     if invalid { " Browsers refuse it too. To look further all the same: --insecure." } else { "" }
-}
-
-/// The name that a certificate must be for.
-pub fn server_name(host: &str) -> anyhow::Result<ServerName<'static>> {
-    let host = host.trim_matches(['[', ']']).to_owned();
-    ServerName::try_from(host.clone()).map_err(|_| anyhow!("{host} is no name that a certificate can be for"))
 }
 
 /// Takes any certificate: for those who ask for it.

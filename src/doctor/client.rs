@@ -1,91 +1,29 @@
 //! A client that sees what a browser would: HTTP/1.1 and websockets, over TLS where the address says so.
 
 use std::fmt;
-use std::net::IpAddr;
-use std::str::FromStr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use http::header::{HOST, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use super::certificate::{Trust, server_name};
+use super::certificate::Trust;
+pub use crate::requests::{Io, Target};
+use crate::requests::{ask, shake_hands};
 
 /// How long an answer may take that nobody makes wait.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Largest answer that is read, in bytes.
 const LARGEST: usize = 8 << 20;
 const AGENT: &str = concat!("secure-chat-doctor/", env!("CARGO_PKG_VERSION"));
-
-/// An address that people open.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    pub secure: bool,
-    /// An IPv6 address in brackets.
-    pub host: String,
-    pub port: u16,
-    pub path: String,
-}
-
-impl Target {
-    pub fn of(secure: bool, address: IpAddr, port: u16) -> Self {
-        let host = if address.is_ipv6() { format!("[{address}]") } else { address.to_string() };
-        Self { secure, host, port, path: "/".into() }
-    }
-
-    pub fn scheme(&self) -> &'static str {
-        if self.secure { "https" } else { "http" }
-    }
-
-    /// As a browser sends it in `Host`.
-    pub fn authority(&self) -> String {
-        let usual = if self.secure { 443 } else { 80 };
-        if self.port == usual { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
-    }
-
-    /// As a browser sends it in `Origin` (RFC 6454, section 6.2).
-    pub fn origin(&self) -> String {
-        format!("{}://{}", self.scheme(), self.authority())
-    }
-
-    /// Where a `Location` leads to.
-    pub fn follow(&self, location: &str) -> anyhow::Result<Self> {
-        match location.starts_with('/') && !location.starts_with("//") {
-            true => Ok(Self { path: location.to_owned(), ..self.clone() }),
-            false => location.parse().map_err(|problem| anyhow!("it leads to {location:?}, which {problem}")),
-        }
-    }
-}
-
-impl FromStr for Target {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        const HELP: &str = "is no address such as https://chat.example.org";
-        let uri: Uri = text.parse().map_err(|_| HELP.to_owned())?;
-        let secure = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            _ => return Err(HELP.into()),
-        };
-        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@')).ok_or(HELP)?;
-        let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
-        let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        Ok(Self { secure, host: authority.host().to_lowercase(), port, path })
-    }
-}
 
 pub struct Answer {
     pub status: u16,
@@ -100,9 +38,6 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }
-
-pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 pub type Socket = WebSocketStream<Box<dyn Io>>;
 
@@ -202,9 +137,8 @@ impl Client {
     }
 
     pub async fn connect_tls(&self, target: &Target) -> anyhow::Result<TlsStream<TcpStream>> {
-        let connector = TlsConnector::from(Arc::clone(&self.trust.config));
         let stream = connect_tcp(target).await?;
-        let shaken = timeout(PATIENCE, connector.connect(server_name(&target.host)?, stream)).await;
+        let shaken = timeout(PATIENCE, shake_hands(&self.trust.config, &target.host, stream)).await;
         shaken.context("no answer to the TLS handshake")?.with_context(|| format!("no TLS with {}", target.authority()))
     }
 }
@@ -220,47 +154,11 @@ async fn connect_tcp(target: &Target) -> anyhow::Result<TcpStream> {
 }
 
 async fn exchange(stream: Box<dyn Io>, request: Request<Full<Bytes>>) -> anyhow::Result<Answer> {
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let connection = tokio::spawn(connection);
     let begun = Instant::now();
-    let response = sender.send_request(request).await?;
+    let (response, _connection) = ask(stream, request).await?;
     let (head, body) = response.into_parts();
     let body =
         Limited::new(body, LARGEST).collect().await.map_err(|error| anyhow!("the answer breaks off: {error}"))?;
     let body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
-    connection.abort();
     Ok(Answer { status: head.status.as_u16(), headers: head.headers, body, took: begun.elapsed() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn origin(url: &str) -> Result<String, String> {
-        url.parse::<Target>().map(|target| target.origin())
-    }
-
-    #[test]
-    fn an_origin_is_what_a_browser_makes_of_an_address() {
-        assert_eq!(origin("https://Chat.example.org").unwrap(), "https://chat.example.org");
-        assert_eq!(origin("https://chat.example.org:443/room?x=1").unwrap(), "https://chat.example.org");
-        assert_eq!(origin("http://[::1]:5000/").unwrap(), "http://[::1]:5000");
-    }
-
-    #[test]
-    fn what_no_browser_opens_as_a_page_is_no_address() {
-        for text in
-            ["chat.example.org", "ftp://chat.example.org", "https://ann:secret@chat.example.org", "https://", ""]
-        {
-            assert!(origin(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_redirect_leads_to_a_path_or_to_another_origin() {
-        let target: Target = "http://chat.example.org/a".parse().unwrap();
-        assert_eq!(target.follow("/b").unwrap().path, "/b");
-        assert_eq!(target.follow("https://chat.example.org/").unwrap().origin(), "https://chat.example.org");
-        assert!(target.follow("mailto:ann@example.org").is_err());
-    }
 }

@@ -15,6 +15,7 @@ pub mod keys;
 mod master_key;
 pub mod messages;
 pub mod moderation;
+pub mod notifications;
 pub mod people;
 mod pieces;
 pub mod pins;

@@ -74,6 +74,8 @@ pub enum Column {
     Account,
     Block,
     RoomPreferences,
+    NotificationSettings,
+    PushSubscription,
     RoomProfile,
     Member,
     MessageBody,
@@ -103,7 +105,9 @@ impl Column {
             | Self::Presence
             | Self::Account
             | Self::Block
-            | Self::RoomPreferences => Purpose::Accounts,
+            | Self::RoomPreferences
+            | Self::NotificationSettings
+            | Self::PushSubscription => Purpose::Accounts,
             Self::RoomProfile | Self::Member => Purpose::Rooms,
             Self::MessageBody
             | Self::Reaction
@@ -126,6 +130,8 @@ impl Column {
             Self::Account => "accounts.account",
             Self::Block => "blocks.block",
             Self::RoomPreferences => "room_preferences.preferences",
+            Self::NotificationSettings => "notification_settings.settings",
+            Self::PushSubscription => "push_subscriptions.subscription",
             Self::RoomProfile => "rooms.profile",
             Self::Member => "memberships.member",
             Self::MessageBody => "messages.body",
@@ -199,6 +205,7 @@ pub enum BlindColumn {
     AttachmentOwner,
     ClientId,
     Reaction,
+    PushEndpoint,
 }
 
 impl BlindColumn {
@@ -212,6 +219,7 @@ impl BlindColumn {
             Self::Sanctioned | Self::AddressBanned | Self::Blocked | Self::AttachmentOwner => "person",
             Self::ClientId => "client_id",
             Self::Reaction => "reaction",
+            Self::PushEndpoint => "push_subscriptions.endpoint",
         }
     }
 }

@@ -91,6 +91,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    notification_settings (user_id) {
+        user_id -> Binary,
+        settings -> Text,
+    }
+}
+
+diesel::table! {
+    push_subscriptions (id) {
+        id -> Binary,
+        user_id -> Binary,
+        subscription -> Text,
+    }
+}
+
+diesel::table! {
     pins (room_id, seq) {
         room_id -> BigInt,
         seq -> BigInt,

@@ -17,6 +17,9 @@ pub const NAMES: &str = "names";
 /// Counts the changes of keys: whoever has them loaded reads them again.
 pub const KEYS: &str = "keys";
 
+/// The key by which push services know this installation.
+pub const PUSH_KEY: &str = "push_key";
+
 /// Makes the row if need be, and counts a change. The row stays locked until the commit.
 pub fn touch(tx: &mut Tx, name: &str) -> Result<()> {
     let touched = diesel::update(state::table.find(name))

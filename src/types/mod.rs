@@ -2,9 +2,11 @@
 
 mod database;
 mod emoji;
+mod endpoint;
 mod ids;
 mod mentions;
 mod namespace;
+mod notifications;
 mod people;
 mod query;
 mod random;
@@ -16,9 +18,11 @@ mod words;
 
 pub use database::{DatabaseUrl, KeySource, beside};
 pub use emoji::Emoji;
+pub use endpoint::Endpoint;
 pub use ids::{AttachmentId, ConnId, InviteId, MessageId, ReportId, RoomId, SessionId, TicketId, UserId};
 pub use mentions::mentions;
 pub use namespace::Namespace;
+pub use notifications::{ClockTime, QuietHours, TimeZone, Worth};
 pub use people::{Actor, Identity, NameKey, Network, Presence, Role, RoomRole, TicketKey, User};
 pub use query::{Query, Term};
 pub use random::{random_bytes, random_uuid};

@@ -12,11 +12,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("what the edges share", &["flask"]),
     ("rules", &["chat"]),
     ("state", &["app"]),
-    ("means", &["store", "passwords", "images", "limits", "run", "pressure", "signer"]),
+    ("means", &["store", "passwords", "images", "limits", "run", "pressure", "push", "signer"]),
     ("hub", &["hub", "outside"]),
     (
         "leaves",
-        &["frames", "listener", "transport", "tls", "visitor", "telemetry", "decode", "answer", "error", "config"],
+        &["frames", "listener", "transport", "tls", "visitor", "telemetry", "decode", "answer", "error", "config", "requests"],
     ),
     ("types", &["types"]),
 ];

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::super::place::BlindColumn;
 use super::super::schema::{
-    accounts, address_bans, attachments, blocks, client_ids, reactions, rooms, sanctions, users,
+    accounts, address_bans, attachments, blocks, client_ids, push_subscriptions, reactions, rooms, sanctions, users,
 };
 use super::super::{self as store, Reader, Tx, person_text};
 use crate::error::Result;
@@ -33,6 +33,7 @@ pub fn is_stored(reader: &mut Reader, column: BlindColumn, blind: &[u8]) -> Resu
         BlindColumn::AttachmentOwner => find!(attachments.owner),
         BlindColumn::ClientId => find!(client_ids.id),
         BlindColumn::Reaction => find!(reactions.id),
+        BlindColumn::PushEndpoint => find!(push_subscriptions.id),
     };
     Ok(found.optional()?.is_some())
 }
@@ -226,11 +227,35 @@ impl BlindRows for ClientIds {
     }
 }
 
+/// Where browsers get notifications.
+pub struct PushEndpoints;
+
+impl BlindRows for PushEndpoints {
+    type Key = Vec<u8>;
+
+    fn all(reader: &mut Reader) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let rows: Vec<Vec<u8>> = push_subscriptions::table.select(push_subscriptions::id).load(reader.connection)?;
+        Ok(rows.into_iter().map(|id| (id.clone(), id)).collect())
+    }
+
+    fn newest(reader: &mut Reader, id: &Vec<u8>) -> Result<Option<Vec<u8>>> {
+        let endpoint = store::notifications::endpoint(reader, id)?;
+        endpoint.map(|endpoint| newest(reader, BlindColumn::PushEndpoint, endpoint.as_str())).transpose()
+    }
+
+    fn set(tx: &mut Tx, id: &Vec<u8>, blind: Option<Vec<u8>>) -> Result<()> {
+        match blind {
+            Some(blind) => store::notifications::rename(tx, id, &blind),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Does the same for all of these.
 macro_rules! for_each_blind {
     ($do:ident!($argument:expr)) => {
         $crate::store::keys::blinds::for_each_blind!(@ $do!($argument)
-            UserNames AccountKeys RoomNames RoomKeys Reactions ClientIds)
+            UserNames AccountKeys RoomNames RoomKeys Reactions ClientIds PushEndpoints)
     };
     (@ $do:ident!($argument:expr) $($rows:ident)+) => {
         $($do!($crate::store::keys::blinds::$rows, $argument);)+

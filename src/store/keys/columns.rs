@@ -58,13 +58,15 @@ impl SealedColumn {
 }
 
 /// Every sealed column in the database.
-pub static COLUMNS: [SealedColumn; 23] = [
+pub static COLUMNS: [SealedColumn; 25] = [
     of(Column::UserProfile, "users", "profile").by_bytes(&["id"]),
     of(Column::UserLastActive, "users", "last_active").by_bytes(&["id"]),
     of(Column::Presence, "presence", "presence").by_bytes(&["user_id"]),
     of(Column::Account, "accounts", "account").by_bytes(&["user_id"]),
     of(Column::Block, "blocks", "block").by_bytes(&["user_id", "person"]),
     of(Column::RoomPreferences, "room_preferences", "preferences").in_room().by_bytes(&["user_id"]),
+    of(Column::NotificationSettings, "notification_settings", "settings").by_bytes(&["user_id"]),
+    of(Column::PushSubscription, "push_subscriptions", "subscription").by_bytes(&["id"]),
     of(Column::RoomProfile, "rooms", "profile").by_numbers(&["id"]),
     of(Column::Member, "memberships", "member").in_room().by_bytes(&["user_id"]),
     of(Column::MessageBody, "messages", "body").in_room().by_numbers(&["seq"]),
