@@ -11,6 +11,7 @@ use crate::images::Images;
 use crate::limits::Limits;
 use crate::passwords::Passwords;
 use crate::pressure::Pressure;
+use crate::push::Push;
 use crate::run::Run;
 use crate::signer::Signer;
 use crate::store::Db;
@@ -28,6 +29,7 @@ pub struct App {
     pub passwords: Passwords,
     pub limits: Arc<Limits>,
     pub pressure: Pressure,
+    pub push: Push,
     pub signer: Arc<Signer>,
     pub clock: Arc<dyn Clock>,
     pub run: Run,

@@ -237,6 +237,8 @@ pub trait Fanout: Send + Sync {
     fn is_present(&self, identity: &Identity, user: UserId) -> bool;
     /// The users of that identity who have a connection: an account is one, guests of one name are several.
     fn users_of(&self, identity: &Identity) -> Vec<UserId>;
+    /// Whether the person looks at one of their pages.
+    fn is_looking(&self, identity: &Identity) -> bool;
     /// All who have a connection, those too who do not want to be seen.
     fn here(&self) -> HashMap<UserId, Here>;
     /// The rooms of which somebody wants to know who is there.
@@ -269,6 +271,10 @@ impl Fanout for Nobody {
 
     fn users_of(&self, _: &Identity) -> Vec<UserId> {
         Vec::new()
+    }
+
+    fn is_looking(&self, _: &Identity) -> bool {
+        false
     }
 
     fn here(&self) -> HashMap<UserId, Here> {

@@ -16,6 +16,7 @@ use crate::limits::Limits;
 use crate::listener::{Listener, Peer};
 use crate::passwords::Passwords;
 use crate::pressure::Pressure;
+use crate::push::Push;
 use crate::run::Run;
 use crate::signer::Signer;
 use crate::store::{self, Db, OpenError, Prepared};
@@ -71,6 +72,7 @@ pub async fn run(
         tokio::spawn(asking),
         tokio::spawn(chat::watch::watch(app.clone())),
         tokio::spawn(chat::presence::watch(app.clone())),
+        tokio::spawn(chat::push::run(app.clone())),
         tokio::spawn(watch_pressure(app.clone())),
         tokio::spawn(chat::backups::schedule(app.clone())),
     ];
@@ -126,6 +128,7 @@ fn build(config: Config, prepared: Prepared, hub: Arc<dyn Fanout>, publisher: Pu
         publisher,
         passwords: Passwords::new(),
         pressure: Pressure::default(),
+        push: Push::new(&config),
         signer: Arc::new(signer),
         clock: Arc::new(SystemClock),
         run: Run::new(Default::default()),

@@ -88,13 +88,18 @@ const GAUGES: [(&str, &str); 4] = [
 ];
 
 /// Those with labels are there from the first time on that something counts.
-const COUNTERS: [(&str, &str, bool); 5] = [
+const COUNTERS: [(&str, &str, bool); 6] = [
     (
         "secure_chat_events_total",
         "Events of clients, by their names and by what was answered: ok, or an error's code",
         true,
     ),
     ("secure_chat_limited_total", "Acts that were refused since they came too often", true),
+    (
+        "secure_chat_pushes_total",
+        "Notifications to browsers, by outcome: sent, gone (the browser wants no more), failed, or dropped (too many at once)",
+        true,
+    ),
     ("secure_chat_deliveries_total", "Events that went out, counted for each connection", false),
     ("secure_chat_slow_readers_total", "Connections that were cut off since they did not read", false),
     ("secure_chat_commits_failed_total", "Transactions that failed and were rolled back", false),

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::facts::Facts;
+use super::notifications;
 use super::policy::{self, Action};
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -27,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// One line of an export.
 #[derive(Serialize, JsonSchema)]
 pub struct Line {
-    /// `account`, `session`, `block`, `room` or `message`.
+    /// `account`, `session`, `block`, `notifications`, `room` or `message`.
     pub kind: &'static str,
     #[serde(flatten)]
     pub content: Value,
@@ -152,6 +153,7 @@ fn head(reader: &mut Reader, actor: &Actor) -> Result<Vec<Line>> {
     for block in people::blocks(reader, actor.user)? {
         lines.push(line("block", serde_json::json!({ "username": block.name }))?);
     }
+    lines.push(line("notifications", notifications::exported(reader, actor.user)?)?);
     for room in rooms::of_member(reader, actor.user)? {
         let content = serde_json::json!({ "room": room.name, "with": room.partner_of(actor.user) });
         lines.push(line("room", content)?);

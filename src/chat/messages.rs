@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::hub::{Audience, Mark, Outbound, Publication};
 use crate::limits::Limits;
+use crate::push::Posted;
 use crate::store::messages::Written;
 use crate::store::{Reader, Tx, client_ids, messages, rooms};
 use crate::types::{
@@ -54,12 +55,13 @@ pub async fn post(app: &App, actor: &Actor, target: Target, draft: Draft) -> Res
     };
     let (facts, actor) = (Facts::of(app), actor.clone());
     let (limits, longest) = (app.limits.clone(), app.config.max_message_length);
-    app.db
+    let (sent, posted) = app
+        .db
         .write(rooms::lane(&name), move |tx| {
             if let Some(id) = &draft.client_id
                 && let Some(first) = client_ids::find(tx, &actor.identity, id)?
             {
-                return Ok(first);
+                return Ok((first, None));
             }
             let room = open_room(facts, tx, &actor, target, &limits)?;
             let attachments = attachments::to_send(tx, &actor, &room, &draft.attachments)?;
@@ -83,9 +85,14 @@ pub async fn post(app: &App, actor: &Actor, target: Target, draft: Draft) -> Res
             tx.shared.count_message(actor.user, facts.at);
             let mark = Mark { room: room.id, seq: message.seq, id: message.id };
             tell(tx, &written, Some(mark), room.id, |message| message);
-            Ok(sent)
+            let Written { message, author, .. } = written;
+            Ok((sent, Some(Posted { room: room.id, author, mentions: message.mentions })))
         })
-        .await
+        .await?;
+    if let Some(posted) = posted {
+        app.push.post(posted);
+    }
+    Ok(sent)
 }
 
 /// What pages that know of no files show of them.

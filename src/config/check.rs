@@ -146,6 +146,8 @@ impl Values {
             attachments_dir: self.get("ATTACHMENTS_DIR").into(),
             flask_queue,
             emit_token: self.emit_token()?,
+            vapid_subject: self.vapid_subject()?,
+            push_allow_private: self.switch("PUSH_ALLOW_PRIVATE")?,
             warnings,
             values: self,
         })
@@ -243,6 +245,20 @@ impl Values {
             token => Token::try_from(token.to_owned())
                 .map(Some)
                 .map_err(|_| self.error("EMIT_TOKEN", format!("too long; {HELP}"))),
+        }
+    }
+
+    fn vapid_subject(&self) -> Result<String, ConfigError> {
+        let value = self.get("VAPID_SUBJECT");
+        let is_mail = value.strip_prefix("mailto:").and_then(|address| address.split_once('@'));
+        let is_mail = is_mail.is_some_and(|(name, host)| !name.is_empty() && !host.is_empty());
+        let is_page = value.parse::<http::Uri>().is_ok_and(|uri| uri.scheme_str() == Some("https"));
+        match (is_mail || is_page) && !value.contains(char::is_whitespace) {
+            true => Ok(value.to_owned()),
+            false => Err(self.error(
+                "VAPID_SUBJECT",
+                format!("\"{value}\" is neither mailto: with an address, such as mailto:ann@example.org, nor an https: address"),
+            )),
         }
     }
 

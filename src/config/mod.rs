@@ -176,6 +176,10 @@ pub struct Config {
     pub flask_queue: Option<FlaskQueue>,
     /// `None`: no program may send events over HTTP.
     pub emit_token: Option<Token>,
+    /// Whom push services may write to.
+    pub vapid_subject: String,
+    /// Whether push services may be in private networks.
+    pub push_allow_private: bool,
     /// What is odd, but no reason not to start.
     pub warnings: Vec<String>,
     values: Values,

@@ -97,6 +97,16 @@ pub const SETTINGS: &[Setting] = &[
         "What a list in a message is: arguments (python-socketio from 5.15.1 on), or one value (5.14.2 to 5.15.0)",
     ),
     secret("EMIT_TOKEN", "At least 32 characters: programs that show it may send events with POST /api/emit"),
+    setting(
+        "VAPID_SUBJECT",
+        "mailto:admin@localhost",
+        "mailto: or https: address under which push services reach who runs this server; some refuse the default",
+    ),
+    setting(
+        "PUSH_ALLOW_PRIVATE",
+        "false",
+        "true: push services may be in private networks and speak plain HTTP; for tests, or one of your own",
+    ),
     setting("LOG_LEVEL", "info", "error, warn, info, debug or trace"),
     setting("LOG_FORMAT", "text", "text or json"),
     setting("METRICS_ADDR", "", "Address and port for Prometheus, such as 127.0.0.1:9100 (default: none)"),

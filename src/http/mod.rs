@@ -9,6 +9,7 @@ mod export;
 mod extract;
 mod guard;
 mod history;
+mod notifications;
 mod openapi;
 mod ops;
 mod pages;
@@ -178,7 +179,27 @@ fn own_account() -> ApiRouter<Web> {
             "/api/second-factor/remove",
             post_with(remove_second_factor, call("remove_second_factor", ABOUT, "Turns it off.")),
         )
+        .merge(own_notifications())
         .api_route("/api/export", get_with(export::own, call("export", ABOUT, "All that one has here, as JSON lines.")))
+}
+
+fn own_notifications() -> ApiRouter<Web> {
+    use notifications::*;
+    const ABOUT: &str = "notifications";
+    ApiRouter::new()
+        .api_route(
+            "/api/notifications",
+            get_with(get, call("get_notifications", ABOUT, "What one is told of while one looks at no page."))
+                .post_with(set, call("set_notifications", ABOUT, "Sets some of it; the rest stays.")),
+        )
+        .api_route(
+            "/api/push/subscribe",
+            post_with(subscribe, call("subscribe", ABOUT, "From now on this browser gets notifications (Web Push).")),
+        )
+        .api_route(
+            "/api/push/unsubscribe",
+            post_with(unsubscribe, call("unsubscribe", ABOUT, "From now on this browser gets none.")),
+        )
 }
 
 fn administration() -> ApiRouter<Web> {

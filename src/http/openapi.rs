@@ -16,6 +16,7 @@ const ABOUT: &str = "Every answer in JSON has `ok`: `true` beside what there is 
 
 const TAGS: &[(&str, &str)] = &[
     ("accounts", "Accounts, sessions, the second factor."),
+    ("notifications", "What one is told of while one looks at no page, through the push service of one's browser."),
     ("rooms", "What is said, and the files with it."),
     ("administration", "Invitations, accounts, numbers: for administrators."),
     ("programs", "For programs beside the server, such as workers."),

@@ -309,6 +309,10 @@ impl Fanout for SocketHub {
         users.into_iter().collect()
     }
 
+    fn is_looking(&self, identity: &Identity) -> bool {
+        self.registry().of_person(identity).iter().any(|listener| listener.is_looked_at())
+    }
+
     fn here(&self) -> HashMap<UserId, Here> {
         self.registry().here()
     }

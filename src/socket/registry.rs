@@ -114,6 +114,11 @@ impl Listener {
         self.away.store(away, Ordering::Relaxed);
     }
 
+    /// Whether what is told to it is seen.
+    pub fn is_looked_at(&self) -> bool {
+        !self.away.load(Ordering::Relaxed) && !self.is_deaf()
+    }
+
     fn set_invisible(&self, invisible: bool) {
         if let Some(ear) = self.ear.lock().expect("ear lock").as_mut() {
             ear.invisible = invisible;

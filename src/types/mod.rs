@@ -22,7 +22,7 @@ pub use endpoint::Endpoint;
 pub use ids::{AttachmentId, ConnId, InviteId, MessageId, ReportId, RoomId, SessionId, TicketId, UserId};
 pub use mentions::mentions;
 pub use namespace::Namespace;
-pub use notifications::{ClockTime, QuietHours, TimeZone, Worth};
+pub use notifications::{QuietHours, Worth};
 pub use people::{Actor, Identity, NameKey, Network, Presence, Role, RoomRole, TicketKey, User};
 pub use query::{Query, Term};
 pub use random::{random_bytes, random_uuid};

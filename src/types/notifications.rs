@@ -49,7 +49,7 @@ impl TryFrom<String> for ClockTime {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let number = |digits: &str, below: u16| {
             let number = Some(digits).filter(|digits| digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit()));
-            number.and_then(|digits| digits.parse().ok()).filter(|number| *number < below)
+            number.and_then(|digits| digits.parse::<u16>().ok()).filter(|number| *number < below)
         };
         let (hours, minutes) = text.split_once(':').unwrap_or_default();
         match (number(hours, 24), number(minutes, 60)) {

@@ -16,7 +16,7 @@ fn key_file(server: &Server) -> PathBuf {
 }
 
 /// Runs `secure-chat keys …`, which must do it. What it said.
-async fn keys(server: &Server, arguments: &[&str]) -> String {
+pub async fn keys(server: &Server, arguments: &[&str]) -> String {
     let arguments = [&["keys"], arguments].concat();
     let ended = tokio::task::block_in_place(|| server.command(&arguments, ""));
     assert_eq!(ended.code, 0, "{arguments:?}: {}{}", ended.stdout, ended.stderr);

@@ -14,12 +14,17 @@ use crate::server::Server;
 fn measured() -> (Server, String) {
     let settings = [("METRICS_ADDR", "127.0.0.1:0"), ("RATELIMIT_ENABLED", "true"), ("RATELIMIT_MESSAGES", "1/h")];
     let server = Server::start_with(&settings);
-    let line = server.greeting.lines().find_map(|line| line.strip_prefix("Metrics are at http://"));
-    let addr = line.unwrap().strip_suffix("/metrics").unwrap().to_owned();
+    let addr = metrics_addr(&server);
     (server, addr)
 }
 
-async fn get(addr: &str, path: &str) -> (String, String) {
+/// Where a server says that its metrics are.
+pub fn metrics_addr(server: &Server) -> String {
+    let line = server.greeting.lines().find_map(|line| line.strip_prefix("Metrics are at http://"));
+    line.unwrap().strip_suffix("/metrics").unwrap().to_owned()
+}
+
+pub async fn get(addr: &str, path: &str) -> (String, String) {
     let stream = tokio::net::TcpStream::connect(addr).await.unwrap();
     let (head, body) = exchange(stream, addr, "GET", path, &[], &[]).await;
     (head, String::from_utf8(body).unwrap())

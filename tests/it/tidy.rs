@@ -16,7 +16,19 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("hub", &["hub", "outside"]),
     (
         "leaves",
-        &["frames", "listener", "transport", "tls", "visitor", "telemetry", "decode", "answer", "error", "config", "requests"],
+        &[
+            "frames",
+            "listener",
+            "transport",
+            "tls",
+            "visitor",
+            "telemetry",
+            "decode",
+            "answer",
+            "error",
+            "config",
+            "requests",
+        ],
     ),
     ("types", &["types"]),
 ];
