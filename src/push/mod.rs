@@ -23,7 +23,6 @@ use crate::types::{Identity, RoomId, Username};
 const WAITING: usize = 4_096;
 
 /// A message that was stored, as far as it matters here.
-#[derive(Debug)]
 pub struct Posted {
     pub room: RoomId,
     pub author: Identity,

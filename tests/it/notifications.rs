@@ -57,6 +57,28 @@ async fn member(server: &Server, service: &PushService, name: &str) -> String {
     token
 }
 
+/// Does what the name says. The connections that are left.
+async fn behave(server: &Server, token: &str, name: &str) -> Vec<Client> {
+    let mut client = enter(server, token, name).await;
+    let (event, payload) = match name {
+        "away" | "half_away" => ("set_presence", json!({ "away": true })),
+        "blocks" => ("block_user", json!({ "username": "author" })),
+        "mutes" => ("mute_room", json!({ "room": "g" })),
+        "left" => ("leave_group", json!({ "group_name": "g" })),
+        _ => ("get_presence", json!({ "room": "g" })),
+    };
+    ok(&mut client, event, payload).await;
+    match name {
+        "half_away" => return vec![client, enter(server, token, name).await],
+        "present" | "away" => return vec![client],
+        _ => client.close().await,
+    }
+    if name == "signed_out" {
+        assert_eq!(call(server, "POST", "/api/logout", Some(token), json!({})).await.status, 200);
+    }
+    Vec::new()
+}
+
 #[tokio::test]
 async fn who_is_away_and_wants_it_is_woken_and_nobody_else() {
     let server = Server::start_with(&SETTINGS);
@@ -86,28 +108,20 @@ async fn who_is_away_and_wants_it_is_woken_and_nobody_else() {
     ] {
         let token = member(&server, &service, name).await;
         set(&server, &token, change).await;
-        let mut client = enter(&server, &token, name).await;
-        match name {
-            "away" | "half_away" => drop(ok(&mut client, "set_presence", json!({ "away": true })).await),
-            "blocks" => drop(ok(&mut client, "block_user", json!({ "username": "author" })).await),
-            "mutes" => drop(ok(&mut client, "mute_room", json!({ "room": "g" })).await),
-            "left" => drop(ok(&mut client, "leave_group", json!({ "group_name": "g" })).await),
-            _ => {}
-        }
-        match name {
-            "half_away" => connected.extend([client, enter(&server, &token, name).await]),
-            "present" | "away" => connected.push(client),
-            "signed_out" => {
-                client.close().await;
-                assert_eq!(call(&server, "POST", "/api/logout", Some(&token), json!({})).await.status, 200);
-            }
-            _ => client.close().await,
-        }
+        connected.extend(behave(&server, &token, name).await);
     }
     let text = "@mentioned @wants_none @room_none @asleep @present @half_away @blocks @mutes @left @signed_out @author";
     ok(&mut author, "send_group_message", json!({ "group_name": "g", "message": text })).await;
     let expected = ["mentioned", "wants_all", "room_all", "awake", "away"].map(str::to_owned);
     assert_eq!(service.browsers(expected.len()).await, BTreeSet::from(expected));
+}
+
+/// Waits until one notification is counted under that outcome.
+async fn counted(metrics: &str, outcome: &str) {
+    let line = format!("secure_chat_pushes_total{{outcome=\"{outcome}\"}} 1\n");
+    while !metrics_page(metrics, "/metrics").await.1.contains(&line) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]
@@ -134,15 +148,13 @@ async fn a_push_service_learns_that_there_is_something_and_no_more() {
     let mut names: Vec<_> = received.headers.keys().map(|name| name.as_str()).collect();
     names.sort_unstable();
     assert_eq!(names, ["authorization", "content-length", "host", "topic", "ttl", "urgency", "user-agent"]);
-    let sent = "secure_chat_pushes_total{outcome=\"sent\"} 1";
-    while !metrics_page(&metrics, "/metrics").await.1.contains(sent) {
-        tokio::task::yield_now().await;
-    }
+    counted(&metrics, "sent").await;
     service.answer_next(&[400]);
     let carol_token = register(&server, "carol").await;
     service.subscribe(&server, &carol_token, "another-path").await;
     ok(&mut ann, "send_public_message", json!({ "message": "hello @carol" })).await;
     service.next().await;
+    counted(&metrics, "failed").await;
     let log = server.stop_for_log();
     assert!(log.contains("has refused a notification with 400"), "{log}");
     for word in ["s3cret", "another-path", "bob", "carol", "127.0.0.1"] {
@@ -169,8 +181,10 @@ async fn a_busy_room_is_one_notification_until_one_has_looked() {
     // Bob looks, goes, and is told of what comes then: long before it would be told again in any case.
     let began = Instant::now();
     let received = loop {
-        let bob = enter(&server, &bob_token, "bob").await;
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        let mut bob = enter(&server, &bob_token, "bob").await;
+        ok(&mut ann, "send_direct_message", json!({ "to": "bob", "message": "ah" })).await;
+        bob.skip_to("new_message").await;
+        service.nothing().await;
         bob.close().await;
         ok(&mut ann, "send_direct_message", json!({ "to": "bob", "message": "are you there?" })).await;
         if let Some(received) = service.within_a_moment().await {
