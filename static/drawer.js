@@ -1,5 +1,5 @@
 // The panel on the right: people, pinned messages, search, or the settings of the room.
-import { useEffect, useRef, useState } from './vendor/preact-hooks.js';
+import { useEffect, useLayoutEffect, useRef, useState } from './vendor/preact-hooks.js';
 import { describeError, formatTime, t } from './account/i18n.js';
 import { copy, leave, pin } from './actions.js';
 import { patiently, request } from './connection.js';
@@ -21,7 +21,8 @@ export function Drawer() {
   const { value: room } = shown;
   const title = useRef(null);
   const opener = useRef(null);
-  useEffect(() => {
+  // Before the panel itself takes the focus.
+  useLayoutEffect(() => {
     if (!which) return;
     opener.current ??= document.activeElement;
     if (which !== 'search') title.current?.focus();

@@ -37,7 +37,9 @@ export function setUpNotifications() {
 export async function loadNotifications() {
   if (!me.value.account) return void (settings.value = { ...NOBODY, ...local.value.settings });
   const answer = await get('/api/notifications');
-  if (answer.ok) settings.value = answer;
+  if (!answer.ok) return;
+  settings.value = answer;
+  if (local.value.on) await subscribe({ quietly: true }); // signing out has ended it
 }
 
 /** A message came that is not read: says so to screen readers, and to the system where that is wanted. */
@@ -85,7 +87,7 @@ async function turnOn() {
 }
 
 /** By a push service, so that something comes also when no page is open: with an account alone, since guests go with their page. */
-async function subscribe() {
+async function subscribe({ quietly = false } = {}) {
   const worker = me.value.account && settings.value.public_key && (await navigator.serviceWorker?.getRegistration());
   if (!worker?.pushManager) return;
   try {
@@ -94,7 +96,7 @@ async function subscribe() {
     const answer = await post('/api/push/subscribe', { endpoint, keys });
     if (!answer.ok) tellError(answer.error);
   } catch {
-    tellError({ local: true, code: 'unavailable', message: t('chat.noPush') });
+    if (!quietly) tellError({ local: true, code: 'unavailable', message: t('chat.noPush') });
   }
 }
 

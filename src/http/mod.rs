@@ -9,6 +9,7 @@ mod export;
 mod extract;
 mod guard;
 mod history;
+mod leftover;
 mod notifications;
 mod openapi;
 mod ops;
@@ -61,7 +62,10 @@ pub fn router(app: Arc<App>, socket: Router, asyncapi: serde_json::Value) -> Rou
     let web = Web { app, templates };
     let mut document = openapi::document();
     let described = ops().merge(guarded(api(), &web)).finish_api(&mut document);
-    let files = guarded(files(), &web).layer(from_fn(guard::no_forms)).finish_api(&mut document);
+    let files = guarded(files(), &web)
+        .layer(from_fn(guard::no_forms))
+        .layer(from_fn(leftover::read_leftover))
+        .finish_api(&mut document);
     let pages = Router::new()
         .route("/", readable(get(pages::index)).into())
         .route("/account", readable(get(pages::account)).into())

@@ -281,3 +281,20 @@ async fn another_sites_page_uploads_nothing() {
         assert!(head.contains(status), "{kind} {origin:?}: {head}");
     }
 }
+
+#[tokio::test]
+async fn who_is_not_signed_in_is_told_so_also_when_they_send_it_all_first() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let server = Server::start();
+    let head = format!(
+        "POST /api/rooms/public/attachments?name=a HTTP/1.1\r\nHost: {}\r\nContent-Type: application/octet-stream\r\nConnection: close\r\nContent-Length: 8000000\r\n\r\n",
+        server.addr
+    );
+    let mut stream = tokio::net::TcpStream::connect(&server.addr).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&vec![7; 8_000_000]).await.expect("all of it is taken");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("the answer is there to its end");
+    assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("unauthenticated"), "{answer}");
+}
