@@ -16,13 +16,19 @@ pub struct Run {
     pub id: Uuid,
     /// The newest message of each room when it began: whoever was connected when the run before ended had heard so much.
     pub seqs: HashMap<RoomId, i64>,
+    began: Instant,
     /// Browsers that have just loaded the page.
     loading: Mutex<HashMap<[u8; 32], Vec<Instant>>>,
 }
 
 impl Run {
     pub fn new(seqs: HashMap<RoomId, i64>) -> Self {
-        Self { id: random_uuid(), seqs, loading: Mutex::default() }
+        Self { id: random_uuid(), seqs, began: Instant::now(), loading: Mutex::default() }
+    }
+
+    /// For how long it has been running.
+    pub fn lasts(&self) -> Duration {
+        self.began.elapsed()
     }
 
     /// The page has gone to this browser.

@@ -75,6 +75,7 @@ pub async fn run(
         tokio::spawn(chat::push::run(app.clone())),
         tokio::spawn(watch_pressure(app.clone())),
         tokio::spawn(chat::backups::schedule(app.clone())),
+        tokio::spawn(chat::samples::schedule(app.clone())),
     ];
     if let Some(queue) = app.config.flask_queue.clone() {
         watchers.push(tokio::spawn(flask::queue::run(app.clone(), queue)));

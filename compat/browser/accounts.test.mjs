@@ -5,121 +5,21 @@ import { join } from 'node:path';
 import { describe } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { assertContrast, assertFits, tabTo } from './checks.mjs';
+import { Holder, PASSWORD, PHONE, member, owner, ownerLink } from './holders.mjs';
 import { HOSTILE_TEXTS } from './hostile-texts.mjs';
-import { Person } from './people.mjs';
 import { stage } from './scene.mjs';
 import { STEP_MS, codeOf } from './totp.mjs';
 
-const PASSWORD = 'correct horse battery';
-const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 const FOREIGN = fileURLToPath(new URL('foreign/', import.meta.url));
-// What Chromium writes to the console when the server says "not signed in", or refuses what the test gets wrong on purpose.
-const REFUSALS = /status of 40[0139].*\/api\//;
-
-/** A person who goes back and forth between the chat and the account page, as one browser with its cookies. */
-class Holder extends Person {
-  static async open(browser, server, options) {
-    const person = await super.open(browser, server, options);
-    return Object.assign(person, { server });
-  }
-
-  async openChat() {
-    await this.page.goto(this.server.url);
-  }
-
-  async openAccount(fragment = '') {
-    await this.page.goto('about:blank'); // or a new fragment alone would not load the page
-    await this.page.goto(`${this.server.url}/account${fragment}`);
-  }
-
-  view(name) {
-    return this.page.locator(`[data-view="${name}"]`);
-  }
-
-  /** Goes to a part of the account page by its link. */
-  async goTo(link, name) {
-    await this.page.getByRole('navigation').getByRole('link', { name: link, exact: true }).click();
-    await this.view(name).waitFor();
-  }
-
-  async hears(text) {
-    await this.page.locator('#status').filter({ hasText: text }).waitFor();
-  }
-
-  async createAccount(name, password = PASSWORD) {
-    this.name = name;
-    const form = this.view('create-account');
-    await form.getByLabel('Name').fill(name);
-    await form.getByLabel('Password', { exact: true }).fill(password);
-    await form.getByLabel('Password again').fill(password);
-    await form.getByRole('button', { name: 'Create account' }).click();
-    await this.hears(`You are signed in as ${name}.`);
-  }
-
-  async signIn(name, password = PASSWORD) {
-    const form = this.view('sign-in');
-    await form.getByLabel('Name').fill(name);
-    await form.getByLabel('Password').fill(password);
-    await form.getByRole('button', { name: 'Sign in' }).click();
-  }
-
-  async invite() {
-    await this.goTo('Invitations', 'invitations');
-    await this.page.getByRole('button', { name: 'Make a link' }).click();
-    await this.page.locator('#invite-made').waitFor();
-    return this.page.getByLabel('The link, shown only now').inputValue();
-  }
-
-  /** From the account page into the chat, where the account comes in by itself. */
-  async enterChat() {
-    await this.page.getByRole('main').getByRole('link', { name: 'Go to the chat' }).click();
-    await this.composer.waitFor();
-    await this.is('connected');
-  }
-
-  messageOf(text) {
-    return this.log.locator('.message').filter({ has: this.page.getByText(text, { exact: true }) });
-  }
-
-  /** Picks something in the menu of a message. */
-  async picks(item, text) {
-    await this.messageOf(text).hover();
-    await this.messageOf(text).getByRole('button', { name: 'Actions' }).click();
-    await this.page.getByRole('menuitem', { name: item }).click();
-  }
-
-  dialog(name) {
-    return this.page.getByRole('dialog', { name });
-  }
-}
 
 const inScene = stage(Holder);
 const beside = stage(Holder, () => ({ TEMPLATES_DIR: join(FOREIGN, 'templates'), STATIC_DIR: join(FOREIGN, 'static') }));
 const byInvitation = stage(Holder, () => ({ REGISTRATION: 'invite' }));
 
-/** The fragment of the link by which the first account, the owner's, is made. */
-const ownerLink = ({ server }) => /\/account(#invite=\S+)/.exec(server.output)[1];
-
-/** Opens the account page as the owner, whose account is made there. */
-async function owner(scene, options) {
-  scene.expected = REFUSALS;
-  const olga = await scene.visitor(options);
-  await olga.openAccount(ownerLink(scene));
-  await olga.createAccount('olga');
-  return olga;
-}
-
-async function member(scene, name, options) {
-  scene.expected = REFUSALS;
-  const person = await scene.visitor(options);
-  await person.openAccount('#create-account');
-  await person.createAccount(name);
-  return person;
-}
-
 describe('an account', () => {
   byInvitation('an owner by the printed link, a member by the owner\'s invitation, a second factor', async (scene) => {
     const olga = await owner(scene);
+    await olga.goTo('You', 'you');
     assert.equal(await olga.page.locator('#own-role').textContent(), 'owner');
     const link = await olga.invite();
     assert.ok(link.startsWith(`${scene.server.url}/account#invite=`), link);
@@ -144,7 +44,7 @@ describe('an account', () => {
     assert.equal(recovery.length, 10);
     await mia.goTo('You', 'you');
     assert.equal(await mia.page.locator('#own-factor').textContent(), 'on');
-    await mia.page.getByRole('button', { name: 'Sign out' }).click();
+    await mia.page.getByRole('button', { name: 'Sign out', exact: true }).click();
     await mia.hears('You are signed out.');
 
     await mia.signIn('mia', 'not the password');
@@ -158,13 +58,13 @@ describe('an account', () => {
     await mia.page.locator('#sign-in-code-error').filter({ visible: true }).waitFor();
     await code.fill(codeOf(secret, Date.now() + STEP_MS)); // the last one is used up
     await code.press('Enter');
-    await mia.hears('You are signed in as mia.');
+    await mia.signedIn('mia');
 
-    await mia.page.getByRole('button', { name: 'Sign out' }).click();
+    await mia.page.getByRole('button', { name: 'Sign out', exact: true }).click();
     await mia.signIn('mia');
     await code.fill(recovery[3]);
     await code.press('Enter');
-    await mia.hears('You are signed in as mia.');
+    await mia.signedIn('mia');
     await mia.goTo('Second factor', 'second-factor');
     await mia.page.locator('#factor-remove').getByLabel('Your password').fill(PASSWORD);
     await mia.page.getByRole('button', { name: 'Remove the second factor' }).click();
@@ -195,14 +95,14 @@ describe('an account', () => {
 
   inScene('the keyboard is enough to sign in, and to reach every part', async (scene) => {
     const mia = await member(scene, 'mia');
-    await mia.page.getByRole('button', { name: 'Sign out' }).click();
+    await mia.page.getByRole('button', { name: 'Sign out', exact: true }).click();
     await mia.hears('You are signed out.');
     await mia.page.locator('#sign-in-name:focus').waitFor();
     await mia.page.keyboard.type('mia');
     await mia.page.keyboard.press('Tab');
     await mia.page.keyboard.type(PASSWORD);
     await mia.page.keyboard.press('Enter');
-    await mia.hears('You are signed in as mia.');
+    await mia.signedIn('mia');
     await tabTo(mia.page, '#sign-out');
     await mia.page.locator('body').evaluate(() => document.activeElement.blur());
     await tabTo(mia.page, 'nav a[href="#sessions"]');
@@ -216,7 +116,7 @@ describe('an account', () => {
     const elsewhere = await scene.visitor();
     await elsewhere.openAccount();
     await elsewhere.signIn('mia');
-    await elsewhere.hears('You are signed in as mia.');
+    await elsewhere.signedIn('mia');
     await elsewhere.enterChat();
 
     await mia.goTo('Sessions', 'sessions');
@@ -254,7 +154,7 @@ describe('an account', () => {
       const other = await scene.visitor();
       await other.openAccount();
       await other.signIn('mia');
-      await other.hears('You are signed in as mia.');
+      await other.signedIn('mia');
       others.push(other);
     }
     await mia.goTo('Sessions', 'sessions');
@@ -492,7 +392,7 @@ describe('moderation', () => {
     const mia = await member(scene, 'mia');
     await olga.goTo('Accounts', 'accounts');
     await olga.page.getByLabel('Role of mia', { exact: true }).selectOption('moderator');
-    await olga.page.getByRole('button', { name: 'Set the role of mia' }).click();
+    await olga.page.getByRole('button', { name: 'Set role of mia' }).click();
     await olga.hears('mia is moderator now.');
     await mia.page.reload();
     await mia.goTo('Reports', 'reports');
@@ -515,7 +415,7 @@ describe('moderation', () => {
     await olga.page.getByRole('button', { name: 'Enable the account of mia' }).click();
     await olga.hears('The account of mia is enabled.');
     await mia.signIn('mia');
-    await mia.hears('You are signed in as mia.');
+    await mia.signedIn('mia');
 
     await olga.page.getByLabel('Find by name').fill('mi');
     assert.equal(await olga.page.locator('#account-list li').count(), 1);
@@ -588,7 +488,8 @@ describe('hostile texts run nowhere, and are shown as typed or refused', () => {
     let accepted = 0;
     for (const text of some) {
       await guest.page.context().clearCookies();
-      await guest.openAccount('#create-account');
+      await guest.openAccount('#you'); // there one is shown what one is called
+      await guest.page.getByRole('link', { name: 'Create account' }).click();
       const form = guest.view('create-account');
       await form.getByLabel('Name').fill(text);
       await form.getByLabel('Password', { exact: true }).fill(PASSWORD);
@@ -636,7 +537,7 @@ describe('for every person', () => {
       await rude.page.getByRole('menuitem').waitFor();
       await assertFits(rude.page);
       await olga.invite();
-      const parts = { 'You': 'you', 'Second factor': 'second-factor', 'Sessions': 'sessions', 'Reports': 'reports', 'Bans and mutes': 'people', 'Accounts': 'accounts', 'Invitations': 'invitations', 'Audit log': 'audit-log', 'Server': 'server' };
+      const parts = { 'You': 'you', 'Second factor': 'second-factor', 'Sessions': 'sessions', 'Reports': 'reports', 'Bans and mutes': 'people', 'Accounts': 'accounts', 'Invitations': 'invitations', 'Audit log': 'audit-log', 'Server': 'server', 'Settings': 'settings', 'Keys and backups': 'keys' };
       for (const [link, name] of Object.entries(parts)) {
         await olga.goTo(link, name);
         if (name === 'reports') await olga.page.locator('#report-list li').waitFor();

@@ -1,6 +1,10 @@
-// What holds for every page: the keyboard reaches everything, nothing is cut off, every text can be read.
+// What holds for every page: the keyboard reaches everything, nothing is cut off, every text can be read, axe finds nothing.
 
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+
+const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 /** Presses Tab until the element has the focus, and checks that one can see it there. */
 export async function tabTo(page, selector) {
@@ -49,4 +53,17 @@ export async function assertContrast(page) {
       .filter((line) => parseFloat(line) < 4.5);
   });
   assert.deepEqual(poor, []);
+}
+
+/**
+ * What axe-core can tell of WCAG 2.2 A and AA, and of good practice, in the page as it stands: no findings. `exclude` are
+ * selectors of what is not ours. Its script comes in past the page's policy, which lets no script tag in.
+ */
+export async function assertAccessible(page, { exclude = [] } = {}) {
+  if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(AXE);
+  const findings = await page.evaluate(async (excluded) => {
+    const { violations } = await window.axe.run({ exclude: excluded.map((selector) => [selector]) }, { resultTypes: ['violations'] });
+    return violations.flatMap(({ id, help, nodes }) => nodes.map(({ target, failureSummary }) => `${id} (${help}): ${target.join(' ')}: ${failureSummary}`));
+  }, exclude);
+  assert.deepEqual(findings, []);
 }

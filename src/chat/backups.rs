@@ -5,18 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::audit;
 use super::facts::Facts;
 use super::policy::{self, Action};
 use crate::app::App;
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::hub::{Audience, Outbound, Publication};
-use crate::store::Lane;
 use crate::store::backup::{self, Manifest};
 use crate::store::files::blocking;
-use crate::types::{Actor, DatabaseUrl, Reason};
+use crate::store::{Lane, Reader, state};
+use crate::types::{Actor, DatabaseUrl, Reason, Timestamp};
 
 /// What the files begin with that the schedule makes, and removes again.
 const SCHEDULED: &str = "scheduled_";
@@ -61,7 +62,77 @@ pub async fn make(app: &App, file: &Path) -> Result<Manifest> {
         app.db.read(move |reader| backup::make(reader, &files, &path, at).map_err(|error| failed(&path, &error)));
     made.await?;
     let (source, path) = (app.config.master_key.clone(), file.to_owned());
-    blocking(move || backup::verify(&path, &source).map_err(|error| failed(&path, &error.into()))).await
+    let verified =
+        blocking(move || backup::verify(&path, &source).map_err(|error| failed(&path, &error.into()))).await?;
+    if let Err(error) = note(app, file, at).await {
+        tracing::warn!("the backup {} is made, but it could not be noted: {error}", file.display());
+    }
+    Ok(verified)
+}
+
+/// For those who ask later when the last one was made.
+async fn note(app: &App, file: &Path, at: Timestamp) -> Result<()> {
+    let path = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    let bytes = path.metadata().map_or(0, |metadata| metadata.len());
+    let noted = Noted { file: path.display().to_string(), at: at.micros(), bytes };
+    app.db
+        .write(Lane::People, move |tx| {
+            state::touch(tx, state::BACKUP)?;
+            state::set(tx, state::BACKUP, &noted)
+        })
+        .await
+}
+
+#[derive(Serialize, Deserialize)]
+struct Noted {
+    file: String,
+    at: i64,
+    bytes: u64,
+}
+
+/// How the data is backed up, for administrators.
+#[derive(Serialize, JsonSchema)]
+pub struct BackupState {
+    /// Whether this server makes backups: PostgreSQL has its own tools for it.
+    possible: bool,
+    folder: String,
+    /// Hours between two that are made by themselves; `null`: none are.
+    every_hours: Option<u64>,
+    /// How many of those are kept.
+    keep: usize,
+    /// Those of them that are there.
+    scheduled: usize,
+    /// The last one, by whomever it was made.
+    last: Option<LastBackup>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct LastBackup {
+    file: String,
+    at: Timestamp,
+    bytes: u64,
+    /// All of it was read again when it was made.
+    verified: bool,
+    /// Whether the file is still there, as far as this server can see.
+    there: bool,
+}
+
+/// For [`super::server_state`], which asks whether one may know.
+pub(super) fn state_of(reader: &mut Reader, config: &Config) -> Result<BackupState> {
+    let folder = place(config);
+    let noted: Option<Noted> = state::get(reader, state::BACKUP)?;
+    let last = noted.and_then(|Noted { file, at, bytes }| {
+        let there = Path::new(&file).exists();
+        Some(LastBackup { at: Timestamp::from_micros(at)?, there, file, bytes, verified: true })
+    });
+    Ok(BackupState {
+        possible: matches!(config.database, DatabaseUrl::Sqlite(_)),
+        every_hours: config.backups.every.map(|every| every.as_secs() / 3_600),
+        keep: config.backups.keep,
+        scheduled: scheduled(&folder).len(),
+        folder: std::path::absolute(&folder).unwrap_or(folder).display().to_string(),
+        last,
+    })
 }
 
 fn failed(file: &Path, error: &anyhow::Error) -> Error {
@@ -70,15 +141,20 @@ fn failed(file: &Path, error: &anyhow::Error) -> Error {
 }
 
 /// Where backups go: BACKUP_DIR, or `backups` beside the database.
+fn place(config: &Config) -> PathBuf {
+    match (&config.backups.folder, &config.database) {
+        (Some(folder), _) => folder.clone(),
+        (None, DatabaseUrl::Sqlite(path)) => path.parent().map_or_else(PathBuf::new, PathBuf::from).join("backups"),
+        (None, DatabaseUrl::Postgres(_)) => PathBuf::from("backups"),
+    }
+}
+
+/// That folder, made where it is not there.
 fn folder(app: &App) -> Result<PathBuf> {
     use std::fs::DirBuilder;
     use std::os::unix::fs::DirBuilderExt;
 
-    let folder = match (&app.config.backups.folder, &app.config.database) {
-        (Some(folder), _) => folder.clone(),
-        (None, DatabaseUrl::Sqlite(path)) => path.parent().map_or_else(PathBuf::new, PathBuf::from).join("backups"),
-        (None, DatabaseUrl::Postgres(_)) => PathBuf::from("backups"),
-    };
+    let folder = place(&app.config);
     DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(|error| {
         tracing::error!("the folder {} for backups cannot be made: {error}", folder.display());
         Error::Unavailable("The folder for backups cannot be made. The server's log says more.".into())

@@ -131,6 +131,10 @@ impl Values {
             hsts,
             limits: self.limits()?,
             socket_limits: self.socket_limits()?,
+            sample_every: match self.between("SAMPLE_EVERY", 0, 86_400)? {
+                0 => None,
+                seconds => Some(Duration::from_secs(seconds as u64)),
+            },
             log_level: self.parse("LOG_LEVEL", "one of error, warn, info, debug, trace")?,
             log_format: self.choice("LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)])?,
             metrics_addr: match self.get("METRICS_ADDR") {
@@ -155,13 +159,24 @@ impl Values {
 
     pub fn line(&self, setting: &Setting) -> String {
         let (value, origin) = &self.0[setting.name];
-        let shown = match setting.name {
-            "DATABASE_URL" => value.parse::<DatabaseUrl>().map_or_else(|_| "(malformed)".into(), |url| url.describe()),
+        let shown = match self.shown(setting) {
             _ if value.is_empty() => "(not set)".into(),
-            _ if setting.secret => "(hidden)".into(),
-            _ => value.to_string(),
+            Some(shown) => shown,
+            None => "(hidden)".into(),
         };
         format!("{} = {shown}  ({origin})", setting.name)
+    }
+
+    /// A value as people may see it; `None` of a secret.
+    pub fn shown(&self, setting: &Setting) -> Option<String> {
+        let value = self.get(setting.name);
+        match setting.name {
+            "DATABASE_URL" => {
+                Some(value.parse::<DatabaseUrl>().map_or_else(|_| "(malformed)".into(), |url| url.describe()))
+            }
+            _ if setting.secret => None,
+            _ => Some(value.to_owned()),
+        }
     }
 
     fn host(&self) -> Result<IpAddr, ConfigError> {

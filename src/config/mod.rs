@@ -161,6 +161,8 @@ pub struct Config {
     /// `None` where RATELIMIT_ENABLED is false.
     pub limits: Option<Limits>,
     pub socket_limits: Option<SocketLimits>,
+    /// `None`: no numbers are kept over time.
+    pub sample_every: Option<Duration>,
     pub log_level: tracing::Level,
     pub log_format: LogFormat,
     pub metrics_addr: Option<std::net::SocketAddr>,
@@ -225,6 +227,14 @@ impl Config {
     /// One line a setting: name, value (secrets hidden), origin.
     pub fn lines(&self) -> Vec<String> {
         SETTINGS.iter().map(|setting| self.values.line(setting)).collect()
+    }
+
+    /// Each setting with its value, unless it is a secret; whether it has one; and where that came from.
+    pub fn in_force(&self) -> impl Iterator<Item = (&'static Setting, Option<String>, bool, Origin)> {
+        SETTINGS.iter().map(|setting| {
+            let (value, origin) = &self.values.0[setting.name];
+            (setting, self.values.shown(setting), !value.is_empty(), *origin)
+        })
     }
 
     /// Where each value came from.

@@ -107,6 +107,11 @@ pub const SETTINGS: &[Setting] = &[
         "false",
         "true: push services may be in private networks and speak plain HTTP; for tests, or one of your own",
     ),
+    setting(
+        "SAMPLE_EVERY",
+        "3600",
+        "Seconds between two counts of messages and people, which admins see over time; 0 makes none",
+    ),
     setting("LOG_LEVEL", "info", "error, warn, info, debug or trace"),
     setting("LOG_FORMAT", "text", "text or json"),
     setting("METRICS_ADDR", "", "Address and port for Prometheus, such as 127.0.0.1:9100 (default: none)"),

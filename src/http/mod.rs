@@ -215,6 +215,14 @@ fn administration() -> ApiRouter<Web> {
             readable(get_with(admin::stats, call("stats", ABOUT, "Numbers, in the original's shape."))),
         )
         .api_route(
+            "/api/server/samples",
+            get_with(admin::samples, call("samples", ABOUT, "Numbers over time, without names.")),
+        )
+        .api_route(
+            "/api/server/state",
+            get_with(admin::state, call("server_state", ABOUT, "Settings, keys and backups, without secrets.")),
+        )
+        .api_route(
             "/api/invites",
             get_with(list_invites, call("list_invites", ABOUT, "Invitations that can still be used."))
                 .post_with(create_invite, call("create_invite", ABOUT, "Makes an invitation.")),

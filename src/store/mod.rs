@@ -27,6 +27,7 @@ pub mod read_marks;
 pub mod reports;
 pub mod resume;
 pub mod rooms;
+pub mod samples;
 mod schema;
 pub mod sessions;
 mod shared;

@@ -233,5 +233,17 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    samples (at) {
+        at -> BigInt,
+        messages -> BigInt,
+        total -> BigInt,
+        people -> BigInt,
+        accounts -> BigInt,
+        rooms -> BigInt,
+        bytes -> BigInt,
+    }
+}
+
 diesel::joinable!(memberships -> rooms (room_id));
 diesel::allow_tables_to_appear_in_same_query!(memberships, rooms);

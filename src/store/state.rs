@@ -20,6 +20,9 @@ pub const KEYS: &str = "keys";
 /// The key by which push services know this installation.
 pub const PUSH_KEY: &str = "push_key";
 
+/// The last backup that was made and read again.
+pub const BACKUP: &str = "backup";
+
 /// Makes the row if need be, and counts a change. The row stays locked until the commit.
 pub fn touch(tx: &mut Tx, name: &str) -> Result<()> {
     let touched = diesel::update(state::table.find(name))

@@ -40,7 +40,7 @@ function reportRow(report) {
   return row(
     content,
     actionButton(t('account.delete_message'), () => deleteMessage(message), { ariaLabel: t('account.delete_of', { name }) }),
-    actionButton(t('account.ban_author'), () => sanction('ban', name, room), { ariaLabel: t('account.ban_of', { name }) }),
+    actionButton(t('account.ban'), () => sanction('ban', name, room), { ariaLabel: t('account.ban_of', { name }) }),
     actionButton(t('account.resolve_dots'), () => resolve(report), { ariaLabel: t('account.resolve_of', { name }) }),
   );
 }

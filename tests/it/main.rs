@@ -4,6 +4,7 @@
 
 mod abuse;
 mod accounts;
+mod admin;
 mod attachments;
 mod backup;
 mod chat;

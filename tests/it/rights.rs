@@ -109,6 +109,8 @@ const ROUTES: &[(&str, &str, &str, &str)] = &[
     ("GET", "/api/accounts", "", "ManageAccounts"),
     ("POST", "/api/accounts/disable", r#"{"username":"nobody","disabled":true}"#, "ManageAccounts"),
     ("GET", "/admin/stats", "", "ReadServerStats"),
+    ("GET", "/api/server/samples", "", "ReadServerStats"),
+    ("GET", "/api/server/state", "", "ReadServerStats"),
 ];
 
 #[tokio::test]

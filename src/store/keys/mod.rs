@@ -55,6 +55,19 @@ pub struct Status {
     pub older: usize,
 }
 
+/// What there is, as far as it is known without reading everything.
+pub struct Overview {
+    /// Where the master key comes from.
+    pub source: String,
+    pub master: usize,
+    pub data_keys: i64,
+    /// Data keys that were replaced and are still there.
+    pub replaced: i64,
+    /// How often keys of that kind were made that were made most often.
+    pub generation: i32,
+    pub rotated_at: Option<Timestamp>,
+}
+
 /// What a rotation did.
 pub struct Rotated {
     /// The new master key's name; `None` where it has to be put into MASTER_KEY first.
@@ -87,6 +100,22 @@ impl Db {
     pub async fn key_status(&self, files: super::files::Files) -> Result<Status> {
         self.read(move |reader| status(reader, &files)).await
     }
+}
+
+/// The keys, without what is under them.
+pub fn overview(reader: &mut Reader) -> Result<Overview> {
+    let data_keys: i64 = data_keys::table.count().get_result(reader.connection)?;
+    let generation: Option<i32> =
+        data_keys::table.select(diesel::dsl::max(data_keys::generation)).first(reader.connection)?;
+    let in_use = key_names(reader.connection).map_err(Error::Internal)?.len() as i64;
+    Ok(Overview {
+        source: reader.vault.source().describe(),
+        master: master(reader.vault.source())?.names().len(),
+        data_keys,
+        replaced: data_keys - in_use,
+        generation: generation.unwrap_or_default(),
+        rotated_at: state::get(reader, state::KEYS)?.and_then(Timestamp::from_micros),
+    })
 }
 
 fn status(reader: &mut Reader, files: &super::files::Files) -> Result<Status> {
