@@ -30,11 +30,13 @@ function App() {
   return html`${Screen ? html`<${Screen} />` : html`<${Chat} />`}<${Toasts} />`;
 }
 
+/** All of it is the main part: on a phone only one of the three is there at a time. */
 function Chat() {
-  return html`<div class="chat" data-pane=${pane.value} data-drawer=${drawer.value ?? undefined}>
-    <${Sidebar} /><${Conversation} /><${Drawer} />
-  </div>
-  <${Menu} /><${EmojiPicker} /><${Dialogs} /><${Announcer} />`;
+  return html`<main class="chat" data-pane=${pane.value} data-drawer=${drawer.value ?? undefined}>
+    <h1 class="visually-hidden">Secure Chat</h1>
+    <${Sidebar} /><${Conversation} /><${Drawer} /><${Menu} />
+  </main>
+  <${EmojiPicker} /><${Dialogs} /><${Announcer} />`;
 }
 
 /** Runs when the shown room changes, and when a link to a message is followed. */

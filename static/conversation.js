@@ -17,9 +17,9 @@ export const titleOf = (room) => (room.kind === 'public' ? t('chat.publicRoom') 
 
 export function Conversation() {
   const { value: shown } = room;
-  return html`<main id="room" class="room" aria-labelledby="room-name">
+  return html`<section id="room" class="room" aria-labelledby="room-name">
     ${shown ? html`<${Open} key=${shown.name} room=${shown} />` : html`<${Closed} key=${selected.value} name=${selected.value} />`}
-  </main>`;
+  </section>`;
 }
 
 function Open({ room }) {
@@ -49,7 +49,7 @@ const toggle = (which) => (drawer.value = drawer.value === which ? null : which)
 function Head({ title, children }) {
   const elsewhere = [...rooms.value.values()].filter((other) => other.name !== selected.value && !other.muted.value).reduce((sum, { unread }) => sum + unread.value, 0);
   return html`<header class="room-head">
-    <button type="button" class="icon only-phone" aria-label=${t('chat.allRooms')} onClick=${showRooms}><svg class="icon-image" viewBox="0 0 24 24" aria-hidden="true"><path d="M15 5l-7 7 7 7" /></svg>${elsewhere > 0 && html`<span class="badge">${elsewhere}</span>`}</button>
+    <button type="button" class="icon only-phone" aria-label=${t('chat.allRooms') + (elsewhere > 0 ? `, ${t('chat.unread', { count: elsewhere })}` : '')} onClick=${showRooms}><svg class="icon-image" viewBox="0 0 24 24" aria-hidden="true"><path d="M15 5l-7 7 7 7" /></svg>${elsewhere > 0 && html`<span class="badge">${elsewhere}</span>`}</button>
     <h2 id="room-name" tabindex="-1"><bdi>${title}</bdi></h2>
     ${children}
   </header>`;

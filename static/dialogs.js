@@ -132,5 +132,5 @@ function Keys() {
 }
 
 function CopyByHand({ text }) {
-  return html`<div class="field"><label for="copy-text">${t('chat.copyByHand')}</label><textarea id="copy-text" readonly rows="4" onFocus=${({ currentTarget }) => currentTarget.select()}>${text}</textarea></div>`;
+  return html`<div class="field"><label for="copy-text">${t('chat.copyByHand')}</label><textarea id="copy-text" readonly autofocus rows="4" onFocus=${({ currentTarget }) => currentTarget.select()}>${text}</textarea></div>`;
 }

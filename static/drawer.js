@@ -33,10 +33,10 @@ export function Drawer() {
     opener.current?.isConnected ? opener.current.focus() : document.querySelector('#message')?.focus();
     opener.current = null;
   };
-  return html`<aside id="drawer" class="drawer" aria-labelledby="drawer-title" onKeyDown=${(event) => event.key === 'Escape' && !event.defaultPrevented && close()}>
+  return html`<section id="drawer" class="drawer" aria-labelledby="drawer-title" onKeyDown=${(event) => event.key === 'Escape' && !event.defaultPrevented && close()}>
     <header><h2 id="drawer-title" ref=${title} tabindex="-1">${t(`chat.drawer.${which}`)}</h2><${IconButton} name="close" label=${t('chat.close')} onClick=${close} /></header>
     <div class="drawer-content"><${PANELS[which]} key=${room?.name} room=${room} /></div>
-  </aside>`;
+  </section>`;
 }
 
 function Pins({ room }) {

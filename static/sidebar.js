@@ -17,7 +17,7 @@ export function Sidebar() {
   const others = groups.value.filter((name) => !rooms.value.has(name));
   return html`<nav id="rooms" class="rooms" aria-label=${t('chat.rooms')}>
     <div class="rooms-head">
-      <h1 class="brand">Secure Chat</h1>
+      <p class="brand" aria-hidden="true">Secure Chat</p>
       <${IconButton} name="search" label=${t('chat.searchAll')} onClick=${() => (drawer.value = 'search')} />
     </div>
     <div class="rooms-list">

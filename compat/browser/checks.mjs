@@ -19,12 +19,16 @@ export async function tabTo(page, selector) {
   assert.fail(`Tab never reaches ${selector}`);
 }
 
-/** No visible element reaches past the edge of the screen, also not inside something that scrolls. */
+/**
+ * No visible element reaches past the edge of the screen, also not inside something that scrolls. Code keeps its lines; a
+ * line that is cut with an ellipsis says so.
+ */
 export async function assertFits(page) {
   const wide = await page.evaluate(() => {
     const edge = document.documentElement.clientWidth;
-    return [...document.body.querySelectorAll(':not(.visually-hidden)')]
-      .filter((node) => node.checkVisibility() && Math.floor(node.getBoundingClientRect().right) > edge)
+    const isShortened = (node) => node.parentElement && (getComputedStyle(node.parentElement).textOverflow === 'ellipsis' || isShortened(node.parentElement));
+    return [...document.body.querySelectorAll(':not(.visually-hidden, pre *)')]
+      .filter((node) => node.checkVisibility() && !isShortened(node) && Math.floor(node.getBoundingClientRect().right) > edge)
       .map((node) => `<${node.localName} class="${node.className}"> ${node.textContent.trim()}`);
   });
   assert.deepEqual(wide, []);

@@ -416,7 +416,7 @@ export default {
     aFile: 'Eine Datei',
     fileGone: 'Die Datei ist nicht mehr da, oder der Server hat nicht geantwortet.',
     reactions: 'Reaktionen',
-    reactionBy: { one: '{emoji} von {who}', other: '{emoji} von {who}' },
+    reactionBy: '{emoji} {count}: {who}',
     actionsFor: 'Aktionen für die Nachricht von {name}',
     actionsForPerson: 'Aktionen für {name}',
     react: 'Reagieren',

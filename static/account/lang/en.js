@@ -416,7 +416,7 @@ export default {
     aFile: 'A file',
     fileGone: 'The file is gone, or the server did not answer.',
     reactions: 'Reactions',
-    reactionBy: { one: '{emoji} from {who}', other: '{emoji} from {who}' },
+    reactionBy: '{emoji} {count}: {who}',
     actionsFor: 'Actions for the message of {name}',
     actionsForPerson: 'Actions for {name}',
     react: 'React',
