@@ -5,7 +5,7 @@ import { notify } from './notifications.js';
 import { arrived } from './outbox.js';
 import { changePresence, personJoined, personLeft, roleChanged } from './people.js';
 import { isAtEnd, markRead } from './reading.js';
-import { goTo } from './route.js';
+import { followAddress, goTo } from './route.js';
 import { chatJoined, farewell, isMutedAtStart, listDirects, noteUnread } from './session.js';
 import { addRoom, attentive, groups, isSelf, PUBLIC, removeRoom, Room, rooms, sameName, selected } from './state.js';
 import { tell } from './toasts.js';
@@ -48,11 +48,13 @@ function withMute(room) {
 }
 
 function groupJoined({ group_name: name, messages, members }) {
+  const isNew = !rooms.value.has(name);
   const room = roomIn(name);
   room.isIn = true;
   room.closed.value = '';
   room.members.value = members;
   room.last = Math.max(room.last, messages.at(-1)?.seq ?? 0);
+  if (isNew && name === selected.value) followAddress(); // its password was asked for: now it opens where the address says
 }
 
 function forget(name) {
