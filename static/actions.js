@@ -94,9 +94,10 @@ async function remove({ id, username, message }, mine) {
   keepFocus();
 }
 
-/** What had the focus may have gone with its message. */
+/** What had the focus may have gone with its message; the closed dialog then keeps it for a moment, and loses it. */
 function keepFocus() {
-  if (document.activeElement === document.body) document.querySelector('#log')?.focus();
+  const { activeElement: focused } = document;
+  if (focused === document.body || focused.closest('dialog:not([open])')) document.querySelector('#log')?.focus();
 }
 
 async function punish(action, username, room) {

@@ -57,6 +57,7 @@ function onKey(event) {
     if (next) location.hash = linkTo(next);
   } else if ((event.ctrlKey || event.metaKey) && event.key === 'k') {
     event.preventDefault();
+    if (drawer.value === 'search') document.querySelector('#drawer input[type=search]').focus();
     drawer.value = 'search';
   }
 }

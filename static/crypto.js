@@ -3,8 +3,6 @@
 // room's name, which anybody in the room's list can compute. We never send such text, but old pages still do, so it can
 // be read here, under a label that calls it what it is.
 
-export const LEGACY_LABEL = 'obfuscated by an old page, not encrypted';
-
 /** Reads what an original page put into `encrypted_content`; text that is not base64 comes back as it is. */
 export function decodeLegacy(room, content) {
   const key = legacyKey(room);

@@ -21,10 +21,12 @@ export function Drawer() {
   const { value: room } = shown;
   const title = useRef(null);
   const opener = useRef(null);
-  // Before the panel itself takes the focus.
+  // Before the panel takes the focus.
   useLayoutEffect(() => {
+    opener.current = which ? (opener.current ?? document.activeElement) : null;
+  }, [which]);
+  useEffect(() => {
     if (!which) return;
-    opener.current ??= document.activeElement;
     if (which !== 'search') title.current?.focus();
   }, [which]);
   if (!which || (!room && which !== 'search')) return null;

@@ -35,7 +35,14 @@ export class Log extends Component {
 
   componentDidUpdate() {
     this.settle();
+    if (this.focused?.isConnected === false && document.activeElement === document.body) this.box.current.focus({ preventScroll: true });
   }
+
+  /** The message, or its tool, that has the focus: when it is deleted, the keyboard stays in the log. */
+  noticeFocus = ({ type, target, relatedTarget }) => {
+    if (type === 'focusin') this.focused = target;
+    else if (relatedTarget) this.focused = null;
+  };
 
   /** Puts the reader where they were: at the end, or with the message at the top of the view where it was. */
   settle() {
@@ -103,7 +110,7 @@ export class Log extends Component {
   /** The arrow keys walk through the messages. */
   onKey = (event) => {
     const lines = [...this.box.current.querySelectorAll('.message')];
-    const at = lines.indexOf(document.activeElement);
+    const at = lines.indexOf(document.activeElement.closest('.message')); // or one of its tools, which a menu gives the focus back to
     if (document.activeElement !== this.box.current && at < 0) return;
     const next = { ArrowUp: at < 0 ? lines.length - 1 : at - 1, ArrowDown: at + 1, Home: 0, End: lines.length - 1 }[event.key];
     if (next === undefined) return;
@@ -116,7 +123,7 @@ export class Log extends Component {
     const { timeline } = room;
     const waiting = outbox.value.filter((entry) => entry.room === room.name || (room.partner && sameName(entry.to, room.partner)));
     return html`<div class="log-place">
-      <div id="log" class="log" ref=${this.box} tabindex="0" role="group" aria-label=${t('chat.messagesIn', { room: room.partner ?? (room.kind === 'public' ? t('chat.publicRoom') : room.name) })} data-log=${room.name} onScroll=${this.noticeScroll} onKeyDown=${this.onKey}>
+      <div id="log" class="log" ref=${this.box} tabindex="0" role="group" aria-label=${t('chat.messagesIn', { room: room.partner ?? (room.kind === 'public' ? t('chat.publicRoom') : room.name) })} data-log=${room.name} onScroll=${this.noticeScroll} onKeyDown=${this.onKey} onfocusin=${this.noticeFocus} onfocusout=${this.noticeFocus}>
         <div class="log-inner">
           ${timeline.atStart.value ? html`<p class="notice">${t(timeline.messages.value.length === 0 && waiting.length === 0 ? 'chat.nothingYet' : 'chat.beginning')}</p>` : html`<p class="notice" aria-hidden="true">${timeline.error.value || t('chat.loading')}</p>`}
           ${lines(room, timeline)}

@@ -1,6 +1,6 @@
 // One message as it is shown: who, when, what, its files and reactions, and what can be done with it.
 import { describeError, formatClock, formatMoment, formatTime, t } from './account/i18n.js';
-import { LEGACY_LABEL, decodeLegacy } from './crypto.js';
+import { decodeLegacy } from './crypto.js';
 import { pickEmoji } from './emoji.js';
 import { Files } from './files.js';
 import { html, memo } from './html.js';
@@ -56,7 +56,7 @@ function Text({ room, message }) {
 /** The obfuscated twin of a text from an old page; its content is shown only where it says something else. */
 function Legacy({ room, message: { message, encrypted_content: content } }) {
   const decoded = decodeLegacy(room.name, content);
-  return html`<p class="note legacy">${LEGACY_LABEL}${decoded !== message && html`: <bdi>${decoded}</bdi>`}</p>`;
+  return html`<p class="note legacy">${t('chat.legacy')}${decoded !== message && html`: <bdi>${decoded}</bdi>`}</p>`;
 }
 
 function Quote({ room, quote }) {
@@ -88,7 +88,8 @@ function Tools({ room, message }) {
 
 /** On a message that has the focus: Enter opens its menu; single letters are for those who know them. */
 function onKey(event, room, message) {
-  if (event.target !== event.currentTarget || event.ctrlKey || event.metaKey || event.altKey) return;
+  const isOpening = event.key === 'Enter' || event.key === ' ';
+  if ((isOpening && event.target !== event.currentTarget) || event.ctrlKey || event.metaKey || event.altKey) return;
   const { currentTarget: article } = event;
   const click = (name) => article.querySelector(name).click();
   const act = {

@@ -6,10 +6,10 @@ import { createRequire } from 'node:module';
 
 const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** Presses Tab until the element has the focus, and checks that one can see it there. */
-export async function tabTo(page, selector) {
+/** Presses Tab, or Shift and Tab, until the element has the focus, and checks that one can see it there. */
+export async function tabTo(page, selector, key = 'Tab') {
   for (let presses = 0; presses < 40; presses += 1) {
-    await page.keyboard.press('Tab');
+    await page.keyboard.press(key);
     const outline = await page.evaluate((wanted) => {
       const { activeElement: focused } = document;
       return focused.matches(wanted) ? getComputedStyle(focused).outlineStyle : null;

@@ -412,6 +412,7 @@ export default {
     pinned: 'angeheftet',
     quoteGone: 'Diese Nachricht gibt es nicht mehr.',
     answerTo: 'Als Antwort auf',
+    legacy: 'von einer alten Seite verschleiert, nicht verschlüsselt',
     files: 'Dateien',
     aFile: 'Eine Datei',
     fileGone: 'Die Datei ist nicht mehr da, oder der Server hat nicht geantwortet.',

@@ -412,6 +412,7 @@ export default {
     pinned: 'pinned',
     quoteGone: 'This message is gone.',
     answerTo: 'In answer to',
+    legacy: 'obfuscated by an old page, not encrypted',
     files: 'Files',
     aFile: 'A file',
     fileGone: 'The file is gone, or the server did not answer.',
