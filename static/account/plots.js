@@ -94,12 +94,15 @@ function draw(one) {
     scales: { x: { range: xRange(times, days) }, y: { range: (_, low, high) => yRange(plot, low, high) } },
     series: [{}, series],
     axes: [
-      { ...axis, space: 70, values: (_, splits) => splits.map(when) },
-      { ...axis, size: 72, values: (_, splits) => splits.map((value) => (Number.isInteger(value) ? plot.format(value) : '')) },
+      { ...axis, space: 70, values: (_, splits) => once(splits.map(when)) },
+      { ...axis, size: 72, values: (_, splits) => once(splits.map((value) => (Number.isInteger(value) ? plot.format(value) : ''))) },
     ],
   };
   one.chart = new uPlot(options, [times.map((time) => time.getTime() / 1000), values], place);
 }
+
+/** What is rounded to the same as the one before is not said again. */
+const once = (labels) => labels.map((label, i) => (label === labels[i - 1] ? '' : label));
 
 /** From the first sample on, and wide enough for one alone. */
 function xRange(times, days) {
@@ -112,7 +115,8 @@ function xRange(times, days) {
 /** What is counted begins at 0; a size is looked at for how it changes. */
 function yRange({ bars }, low, high) {
   const top = Math.max(high ?? 0, 1);
-  return bars ? [0, top * 1.1] : [Math.max(0, low - (top - low) * 0.2 - 1), top + (top - low) * 0.2 + 1];
+  const margin = Math.max((top - low) * 0.2, top * 0.05, 1);
+  return bars ? [0, top * 1.1] : [Math.max(0, low - margin), top + margin];
 }
 
 /** The same as a table, which is read out and can be copied. */

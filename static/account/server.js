@@ -81,11 +81,11 @@ function showSettings() {
 
 function settingRow({ name, value, secret, set, default: usual, origin }) {
   const title = element('p', { className: 'title' }, element('code', { textContent: name }));
-  if (origin in ORIGINS) title.append(' ', element('span', { className: 'mark', textContent: t(ORIGINS[origin]) }));
+  if (Object.hasOwn(ORIGINS, origin)) title.append(' ', element('span', { className: 'mark', textContent: t(ORIGINS[origin]) }));
   const shown = value !== null && !secret ? element('code', { textContent: value }) : t(set ? 'account.setting_set' : 'account.setting_not_set');
-  const content = [title, element('p', { className: 'value' }, shown)];
-  if (origin !== 'default' && !secret) content.push(details(usual === '' ? t('account.setting_no_default') : t('account.setting_default', { value: usual })));
-  return row(content);
+  const cell = element('div', { className: 'value' }, shown);
+  if (origin !== 'default' && !secret) cell.append(details(usual === '' ? t('account.setting_no_default') : t('account.setting_default', { value: usual })));
+  return row([title, cell]);
 }
 
 // Keys and backups
@@ -135,7 +135,7 @@ function showHint(place, text) {
 
 async function backUp() {
   showStatus(t('account.backing_up'));
-  const ack = await send('backup_database', {}, { timeout: BACKUP_MS });
+  const ack = await send('backup_database', null, { timeout: BACKUP_MS });
   if (!ack.ok) {
     showStatus('');
     return showFailure(ack.error);

@@ -7,12 +7,12 @@ const ACK_TIMEOUT_MS = 15_000;
 
 let connecting = null; // promise of the connected socket
 
-/** Sends an event and resolves with its ack, `{ok:true,…}` or `{ok:false,error}`; it never rejects. `timeout` is in ms. */
+/** Sends an event and resolves with its ack, `{ok:true,…}` or `{ok:false,error}`; it never rejects. `timeout` is in ms; some events take no payload: null. */
 export async function send(event, payload = {}, { timeout = ACK_TIMEOUT_MS } = {}) {
   try {
     connecting ??= connect();
     const socket = await connecting;
-    return await socket.timeout(timeout).emitWithAck(event, payload);
+    return await socket.timeout(timeout).emitWithAck(event, ...(payload === null ? [] : [payload]));
   } catch (error) {
     const said = error.fromServer ? { message: error.message } : { message: t('common.no_answer'), local: true };
     return { ok: false, error: { code: 'unavailable', ...said } };

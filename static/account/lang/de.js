@@ -324,8 +324,8 @@ export default {
 
     settings: 'Einstellungen',
     settings_about: 'Was gilt. Ändern lässt es sich über Kommandozeile, Umgebung oder .env und einen Neustart; Geheimnisse werden nie gezeigt.',
-    settings_changed: 'Nur was von der Vorgabe abweicht',
-    no_settings: 'Alles ist wie vorgegeben.',
+    settings_changed: 'Nur was gesetzt wurde',
+    no_settings: 'Nichts wurde gesetzt: Alles ist wie vorgegeben.',
     setting_set: 'gesetzt',
     setting_not_set: 'nicht gesetzt',
     setting_default: 'Vorgabe: {value}',

@@ -324,8 +324,8 @@ export default {
 
     settings: 'Settings',
     settings_about: 'What is in force. It is changed by the command line, the environment or .env, and a restart; secrets are never shown.',
-    settings_changed: 'Only what differs from the default',
-    no_settings: 'Everything is as it is by default.',
+    settings_changed: 'Only what was set',
+    no_settings: 'Nothing was set: everything is as it is by default.',
     setting_set: 'set',
     setting_not_set: 'not set',
     setting_default: 'Default: {value}',
