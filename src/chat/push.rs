@@ -1,5 +1,6 @@
 //! Who is woken up by a message: those who may read it, want to hear of it, and look at no page.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -96,10 +97,10 @@ struct Found<'a> {
 
 impl<'a> Found<'a> {
     fn add(&mut self, reader: &mut Reader, posted: &'a Posted) -> Result<()> {
-        if !self.rooms.contains_key(&posted.room) {
+        if let Entry::Vacant(entry) = self.rooms.entry(posted.room) {
             // One that was deleted meanwhile has nothing to tell.
             let Some(room) = rooms::by_id(reader, posted.room)? else { return Ok(()) };
-            self.rooms.insert(posted.room, room);
+            entry.insert(room);
         }
         let mut mentioned = HashSet::new();
         for name in &posted.mentions {

@@ -78,9 +78,8 @@ struct Stored {
 /// A browser that is told.
 pub struct Subscription {
     pub id: Vec<u8>,
-    pub user: UserId,
     pub endpoint: Endpoint,
-    pub at: i64,
+    at: i64,
     /// Whether the person is still signed in there.
     pub signed_in: bool,
 }
@@ -95,7 +94,7 @@ pub fn subscriptions(reader: &mut Reader, user: UserId) -> Result<Vec<Subscripti
     for (id, sealed) in rows {
         let Stored { endpoint, session, at } = reader.open_json(subscription_place(&id), sealed)?;
         let signed_in = session.map_or(Ok(true), |session| sessions::exists(reader, session))?;
-        found.push(Subscription { id, user, endpoint, at, signed_in });
+        found.push(Subscription { id, endpoint, at, signed_in });
     }
     found.sort_by_key(|subscription| subscription.at);
     Ok(found)
