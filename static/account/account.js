@@ -79,7 +79,7 @@ function rememberWanted() {
 /** The button goes with the alert. */
 function dismissAlert() {
   clearAlert();
-  document.querySelector('[data-view]:not([hidden]) h2')?.focus();
+  [...document.querySelectorAll('[data-view] h2')].find((title) => title.checkVisibility())?.focus();
 }
 
 /** Asks the server who is signed in, and shows that. */

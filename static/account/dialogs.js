@@ -1,6 +1,6 @@
 // Two dialogs that all pages share: one asks before something is done, with a reason; one kicks, bans, mutes or lifts a ban.
 // A dialog stays open, and says why, until the server has agreed.
-import { byId, clearErrors, nameElement, onSubmit, showError } from './dom.js';
+import { byId, clearErrors, letScroll, nameElement, onSubmit, showError } from './dom.js';
 import { pieces, t, translate } from './i18n.js';
 
 const ACTIONS = {
@@ -42,7 +42,9 @@ export function ask({ title, text = '', label, button, danger = false, act }) {
   byId('ask-field').hidden = !label;
   byId('ask-label').textContent = label ?? '';
   showButton('ask', button, danger);
-  return open('ask', ({ reason }) => act(reason.value));
+  const answer = open('ask', ({ reason }) => act(reason.value));
+  letScroll(byId('ask-text'));
+  return answer;
 }
 
 /**

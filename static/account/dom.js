@@ -106,6 +106,12 @@ export function fillList(list, rows, ifEmpty) {
   if (hadFocus) list.closest('section').querySelector('h2').focus();
 }
 
+/** What is too long for its place can be scrolled with the keyboard, too. */
+export function letScroll(place) {
+  if (place.scrollHeight > place.clientHeight) place.tabIndex = 0;
+  else place.removeAttribute('tabindex');
+}
+
 /** Names and their values, in pairs: a value is a text or an element. */
 export function fillFacts(list, facts) {
   list.replaceChildren(...facts.flatMap(([name, value]) => [element('dt', { textContent: name }), element('dd', {}, value)]));

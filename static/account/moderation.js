@@ -1,6 +1,6 @@
 // For moderators: the queue of reports, bans and mutes by name; and the audit log, which administrators read.
 import { ask, askForSanction } from './dialogs.js';
-import { actionButton, byId, clearErrors, details, element, fillList, nameElement, onClick, row, showError, showFailure, showStatus, timeElement } from './dom.js';
+import { actionButton, byId, clearErrors, details, element, fillList, letScroll, nameElement, onClick, row, showError, showFailure, showStatus, timeElement } from './dom.js';
 import { pieces, t } from './i18n.js';
 import { send } from './socket.js';
 
@@ -25,6 +25,7 @@ export async function loadReports() {
   const ack = await send('list_reports', { all: byId('reports-all').checked });
   if (!ack.ok) return showFailure(ack.error);
   fillList(byId('report-list'), ack.reports.map(reportRow), byId('no-reports'));
+  byId('report-list').querySelectorAll('.quote').forEach(letScroll);
 }
 
 function reportRow(report) {
