@@ -68,8 +68,8 @@ pub async fn list(app: &App, actor: &Actor, wanted: Wanted) -> Result<Samples> {
         .await
 }
 
-fn shown(stored: Stored) -> Option<Sample> {
-    let Stored { at, messages, people, accounts, rooms, bytes, .. } = stored;
+fn shown((at, stored): (i64, Stored)) -> Option<Sample> {
+    let Stored { messages, people, accounts, rooms, bytes, .. } = stored;
     Some(Sample { at: Timestamp::from_micros(at)?, messages, people, accounts, rooms, bytes })
 }
 
@@ -80,7 +80,7 @@ pub async fn schedule(app: Arc<App>) {
     let mut meter = None;
     loop {
         if meter.is_none() {
-            meter = Meter::start(&app).await.inspect_err(|error| failed(error)).ok();
+            meter = Meter::start(&app, span).await.inspect_err(failed).ok();
         }
         if let Some(meter) = &mut meter {
             meter.people.extend(app.here().values().map(|here| here.identity.clone()));
@@ -101,15 +101,15 @@ fn failed(error: &Error) {
 
 /// The end of the last span that is over, unless it has its sample. One that was missed while the server was off is made up
 /// for by the next.
-fn due(now: i64, span: i64, taken: Option<i64>) -> Option<i64> {
+fn due(now: i64, span: i64, taken: i64) -> Option<i64> {
     let at = now - now.rem_euclid(span);
-    taken.is_none_or(|taken| taken < at).then_some(at)
+    (taken < at).then_some(at)
 }
 
 /// What happens in a span.
 struct Meter {
     /// The end of the span before.
-    taken: Option<i64>,
+    taken: i64,
     /// The newest message of each room then: a room that goes meanwhile takes nothing away.
     seqs: HashMap<RoomId, i64>,
     /// Messages of this span from before the server was started.
@@ -118,18 +118,21 @@ struct Meter {
 }
 
 impl Meter {
-    async fn start(app: &App) -> Result<Self> {
-        let latest = app.db.read(samples::latest).await?;
+    /// Goes on from the last sample, or begins in this span.
+    async fn start(app: &App, span: i64) -> Result<Self> {
+        let now = app.now().micros();
         let seqs = app.run.seqs.clone();
-        let carried = latest.map_or(0, |latest| (seqs.values().sum::<i64>() - latest.total).max(0));
-        Ok(Self { taken: latest.map(|latest| latest.at), seqs, carried, people: HashSet::new() })
+        let (taken, carried) = match app.db.read(samples::latest).await? {
+            Some((at, latest)) => (at, (seqs.values().sum::<i64>() - latest.total).max(0)),
+            None => (now - now.rem_euclid(span), 0),
+        };
+        Ok(Self { taken, seqs, carried, people: HashSet::new() })
     }
 
     async fn take(&mut self, app: &App, at: i64) -> Result<()> {
         let (seqs, (accounts, rooms, bytes)) =
             app.db.read(|reader| Ok((rooms::last_seqs(reader)?, samples::counts(reader)?))).await?;
         let sample = Stored {
-            at,
             messages: self.carried + self.sent(&seqs),
             total: seqs.values().sum(),
             people: self.people.len() as i64,
@@ -140,11 +143,11 @@ impl Meter {
         let oldest = at - i64::from(KEPT_DAYS) * DAY;
         app.db
             .write(Lane::People, move |tx| {
-                samples::insert(tx, sample)?;
+                samples::insert(tx, at, sample)?;
                 samples::forget_before(tx, oldest)
             })
             .await?;
-        *self = Self { taken: Some(at), seqs, carried: 0, people: HashSet::new() };
+        *self = Self { taken: at, seqs, carried: 0, people: HashSet::new() };
         Ok(())
     }
 
@@ -159,18 +162,18 @@ mod tests {
 
     #[test]
     fn a_sample_is_due_once_a_span() {
-        assert_eq!(due(7_200, 3_600, None), Some(7_200), "at the end of a span");
-        assert_eq!(due(7_201, 3_600, Some(3_600)), Some(7_200));
-        assert_eq!(due(10_799, 3_600, Some(7_200)), None, "not yet");
-        assert_eq!(due(50_000, 3_600, Some(7_200)), Some(46_800), "one for all that were missed");
-        assert_eq!(due(5_000, 3_600, Some(7_200)), None, "a clock that was set back makes no second one");
+        assert_eq!(due(7_200, 3_600, 3_600), Some(7_200), "at the end of a span");
+        assert_eq!(due(7_201, 3_600, 3_600), Some(7_200));
+        assert_eq!(due(10_799, 3_600, 7_200), None, "not yet");
+        assert_eq!(due(50_000, 3_600, 7_200), Some(46_800), "one for all that were missed");
+        assert_eq!(due(5_000, 3_600, 7_200), None, "a clock that was set back makes no second one");
     }
 
     #[test]
     fn a_room_that_is_gone_takes_nothing_away() {
         let room = RoomId::from_stored;
         let before = HashMap::from([(room(1), 10), (room(2), 100)]);
-        let meter = Meter { taken: None, seqs: before, carried: 0, people: HashSet::new() };
+        let meter = Meter { taken: 0, seqs: before, carried: 0, people: HashSet::new() };
         assert_eq!(meter.sent(&HashMap::from([(room(1), 12), (room(3), 5)])), 7);
     }
 }

@@ -95,6 +95,7 @@ pub enum Column {
     Report,
     AuditEntry,
     State,
+    Sample,
 }
 
 impl Column {
@@ -118,7 +119,9 @@ impl Column {
             | Self::FilePiece => Purpose::Messages,
             Self::ClientId => Purpose::Rooms,
             Self::Session | Self::Ticket | Self::Invite => Purpose::Sessions,
-            Self::Sanction | Self::AddressBan | Self::Report | Self::AuditEntry | Self::State => Purpose::Moderation,
+            Self::Sanction | Self::AddressBan | Self::Report | Self::AuditEntry | Self::State | Self::Sample => {
+                Purpose::Moderation
+            }
         }
     }
 
@@ -150,6 +153,7 @@ impl Column {
             Self::Report => "reports.report",
             Self::AuditEntry => "audit_log.entry",
             Self::State => "state.value",
+            Self::Sample => "samples.sample",
         }
     }
 }

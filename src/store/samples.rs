@@ -1,24 +1,25 @@
 //! Numbers about the server over time, at rest. There are no names in them.
 
 use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::schema::{accounts, rooms, samples};
-use super::{Reader, Tx, admin};
+use super::{Column, Place, Reader, Tx, admin};
 use crate::error::Result;
 use crate::types::RoomId;
 
-/// What was counted, of one span of time.
-#[derive(Clone, Copy, Insertable, Queryable, Selectable)]
-#[diesel(table_name = samples)]
+/// The sealed part of a row: what was counted, of one span of time.
+#[derive(Clone, Copy, Serialize, Deserialize)]
 pub struct Stored {
-    /// The end of the span, in microseconds since 1970-01-01 UTC.
-    pub at: i64,
     pub messages: i64,
-    /// The positions of all rooms together.
+    /// The positions of all rooms together: what the next span is counted from after a restart.
     pub total: i64,
+    /// Who were here.
     pub people: i64,
     pub accounts: i64,
+    /// The public one and groups.
     pub rooms: i64,
+    /// Of the database.
     pub bytes: i64,
 }
 
@@ -32,28 +33,42 @@ pub fn counts(reader: &mut Reader) -> Result<(i64, i64, i64)> {
     ))
 }
 
-pub fn latest(reader: &mut Reader) -> Result<Option<Stored>> {
-    let newest = samples::table.order(samples::at.desc()).select(Stored::as_select());
-    Ok(newest.first(reader.connection).optional()?)
+/// The newest sample, and the end of its span in microseconds since 1970-01-01 UTC.
+pub fn latest(reader: &mut Reader) -> Result<Option<(i64, Stored)>> {
+    let newest = samples::table.order(samples::at.desc());
+    let row: Option<(i64, String)> = newest.first(reader.connection).optional()?;
+    row.map(|row| opened(reader, row)).transpose()
 }
 
 /// The oldest first.
-pub fn since(reader: &mut Reader, at: i64) -> Result<Vec<Stored>> {
-    let found = samples::table.filter(samples::at.ge(at)).order(samples::at).select(Stored::as_select());
-    Ok(found.load(reader.connection)?)
+pub fn since(reader: &mut Reader, at: i64) -> Result<Vec<(i64, Stored)>> {
+    let rows: Vec<(i64, String)> =
+        samples::table.filter(samples::at.ge(at)).order(samples::at).load(reader.connection)?;
+    rows.into_iter().map(|row| opened(reader, row)).collect()
 }
 
-/// Whether it was the first of its span: another node may have been faster.
-pub fn insert(tx: &mut Tx, sample: Stored) -> Result<bool> {
-    let there: i64 = samples::table.filter(samples::at.ge(sample.at)).count().get_result(tx.reader.connection)?;
+fn opened(reader: &mut Reader, (at, sealed): (i64, String)) -> Result<(i64, Stored)> {
+    Ok((at, reader.open_json(place(&at.to_be_bytes()), sealed)?))
+}
+
+/// Nothing where there is one of that span: another node was faster.
+pub fn insert(tx: &mut Tx, at: i64, sample: Stored) -> Result<()> {
+    let there: i64 = samples::table.filter(samples::at.ge(at)).count().get_result(tx.reader.connection)?;
     if there > 0 {
-        return Ok(false);
+        return Ok(());
     }
-    diesel::insert_into(samples::table).values(&sample).execute(tx.reader.connection)?;
-    Ok(true)
+    let sealed = tx.seal_json(place(&at.to_be_bytes()), &sample)?;
+    diesel::insert_into(samples::table)
+        .values((samples::at.eq(at), samples::sample.eq(sealed)))
+        .execute(tx.reader.connection)?;
+    Ok(())
 }
 
 pub fn forget_before(tx: &mut Tx, at: i64) -> Result<()> {
     diesel::delete(samples::table.filter(samples::at.lt(at))).execute(tx.reader.connection)?;
     Ok(())
+}
+
+fn place(row: &[u8]) -> Place<'_> {
+    Place { column: Column::Sample, room: None, row }
 }

@@ -236,12 +236,7 @@ diesel::table! {
 diesel::table! {
     samples (at) {
         at -> BigInt,
-        messages -> BigInt,
-        total -> BigInt,
-        people -> BigInt,
-        accounts -> BigInt,
-        rooms -> BigInt,
-        bytes -> BigInt,
+        sample -> Text,
     }
 }
 

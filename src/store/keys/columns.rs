@@ -58,7 +58,7 @@ impl SealedColumn {
 }
 
 /// Every sealed column in the database.
-pub static COLUMNS: [SealedColumn; 25] = [
+pub static COLUMNS: [SealedColumn; 26] = [
     of(Column::UserProfile, "users", "profile").by_bytes(&["id"]),
     of(Column::UserLastActive, "users", "last_active").by_bytes(&["id"]),
     of(Column::Presence, "presence", "presence").by_bytes(&["user_id"]),
@@ -84,6 +84,7 @@ pub static COLUMNS: [SealedColumn; 25] = [
     of(Column::Report, "reports", "report").by_bytes(&["id"]),
     of(Column::AuditEntry, "audit_log", "entry").by_numbers(&["seq"]),
     of(Column::State, "state", "value").by_text("name"),
+    of(Column::Sample, "samples", "sample").by_numbers(&["at"]),
 ];
 
 impl Key {
