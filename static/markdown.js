@@ -4,6 +4,7 @@ import { html } from './html.js';
 
 // Left out: headings, tables, images, HTML, entities, backslashes: in a chat they are typed for themselves more often than not.
 const LEFT_OUT = ['heading', 'lheading', 'hr', 'html', 'def', 'table', 'escape', 'tag', 'reflink', 'code', 'list', 'br'];
+const FENCED = /^ {0,3}`{3,}[\w+#.-]{0,20}[ \t]*\n\s*[^\s`]/;
 const SAFE_LINK = /^(https?:|mailto:)/i;
 
 const reader = new Marked({
@@ -11,6 +12,8 @@ const reader = new Marked({
   breaks: true,
   tokenizer: {
     ...Object.fromEntries(LEFT_OUT.map((name) => [name, () => undefined])),
+    // Between lines of its own, of backticks, behind which at most a language is named: all else would be lost.
+    fences: (text) => (FENCED.test(text) ? false : undefined),
     // Underscores stand in names of files and in ¯\_(ツ)_/¯; stars make the words strong.
     emStrong: (text) => (text.startsWith('_') ? undefined : false),
   },

@@ -81,10 +81,16 @@ class Scene {
     await person.page.context().close();
   }
 
-  /** A joined client without a page, for what a page never sends. */
-  async rawClient(username) {
+  /** A client without a page that has not joined yet. */
+  async connect() {
     const socket = io(this.server.url, { forceNew: true, transports: ['websocket'] });
     this.#clients.push(socket);
+    return socket;
+  }
+
+  /** A joined client without a page, for what a page never sends. */
+  async rawClient(username) {
+    const socket = await this.connect();
     await socket.emitWithAck('join_chat', { username });
     return socket;
   }
