@@ -5,6 +5,7 @@ import { html } from './html.js';
 // Left out: headings, tables, images, HTML, entities, backslashes: in a chat they are typed for themselves more often than not.
 const LEFT_OUT = ['heading', 'lheading', 'hr', 'html', 'def', 'table', 'escape', 'tag', 'reflink', 'code', 'list', 'br'];
 const FENCED = /^ {0,3}`{3,}[\w+#.-]{0,20}[ \t]*\n\s*[^\s`]/;
+const DEEPEST = 6; // quotes in quotes, strong in strong: deeper ones break a page, and mean nothing
 const SAFE_LINK = /^(https?:|mailto:)/i;
 
 const reader = new Marked({
@@ -22,19 +23,29 @@ const known = new WeakMap(); // message → its elements
 
 /** A message's text as elements; `mentions` are the names whose `@name` is marked. */
 export function markdown(message, mentions = []) {
-  if (!known.has(message)) known.set(message, blocks(reader.lexer(message.message), mentions));
+  if (!known.has(message)) known.set(message, blocks(read(message.message), mentions));
   return known.get(message);
 }
 
-function blocks(tokens, mentions) {
+/** What is nested so deeply that reading it fails is shown as it was typed. */
+function read(text) {
+  try {
+    return reader.lexer(text);
+  } catch {
+    return [{ type: 'text', raw: text }];
+  }
+}
+
+function blocks(tokens, mentions, depth = 0) {
   return tokens.map((token) => {
+    if (depth > DEEPEST) return html`<p dir="auto">${token.raw}</p>`;
     switch (token.type) {
       case 'space':
         return null;
       case 'code':
         return html`<pre class="code" tabindex="0"><code>${token.text}</code></pre>`;
       case 'blockquote':
-        return html`<blockquote dir="auto">${blocks(token.tokens, mentions)}</blockquote>`;
+        return html`<blockquote dir="auto">${blocks(token.tokens, mentions, depth + 1)}</blockquote>`;
       case 'paragraph':
       case 'text':
         return html`<p dir="auto">${inline(token.tokens ?? [{ type: 'text', raw: token.raw }], mentions)}</p>`;
@@ -46,9 +57,10 @@ function blocks(tokens, mentions) {
 
 const INLINE = { strong: 'strong', em: 'em', del: 'del' };
 
-function inline(tokens, mentions) {
+function inline(tokens, mentions, depth = 0) {
   return tokens.map((token) => {
-    if (INLINE[token.type]) return html`<${INLINE[token.type]}>${inline(token.tokens, mentions)}<//>`;
+    if (depth > DEEPEST) return token.raw;
+    if (INLINE[token.type]) return html`<${INLINE[token.type]}>${inline(token.tokens, mentions, depth + 1)}<//>`;
     if (token.type === 'codespan') return html`<code>${codeText(token.raw)}</code>`;
     if (token.type === 'link' && SAFE_LINK.test(token.href)) return link(token, mentions);
     return withMentions(token.raw, mentions);

@@ -40,11 +40,14 @@ export function followAddress() {
   batch(() => {
     selected.value = name;
     pane.value = 'room';
-    if (isOther && drawer.value === 'search' && matchMedia('(max-width: 60rem)').matches) drawer.value = null;
+    if ((isOther || seq !== undefined) && panelCovers()) drawer.value = null;
   });
   sessionStorage.setItem(LAST, location.hash);
   opened?.(rooms.value.get(name) ?? null, seq === undefined ? null : Number(seq));
 }
+
+/** Where it lies over the conversation, the panel does not stay when another place is shown. */
+const panelCovers = () => matchMedia('(max-width: 60rem)').matches;
 
 let opened = null;
 
@@ -56,7 +59,12 @@ export function setUpRoute(onOpen) {
 
 /** Without a place in the address: on a phone the list of rooms, elsewhere the room of last time. */
 function showNowhere() {
-  if (matchMedia('(max-width: 45rem)').matches && location.hash === '#/') return void (pane.value = 'rooms');
+  if (matchMedia('(max-width: 45rem)').matches && location.hash === '#/') {
+    return batch(() => {
+      pane.value = 'rooms';
+      drawer.value = null;
+    });
+  }
   history.replaceState(null, '', sessionStorage.getItem(LAST) ?? linkTo({ name: PUBLIC, kind: 'public' }));
   followAddress();
 }

@@ -109,6 +109,7 @@ const MARKDOWN = [
   '# heading', '####### seven', 'line\n===', 'line\n---', '---', '* * *', '- a\n- b', '1. a\n2. b', '- [ ] task', '- [x] task', '| a | b |\n|---|---|\n| c | d |', '    indented', '\tindented', '\\*not strong\\*', '\\<b\\>', 'a  \nb', 'a\\\nb',
   '&amp; &lt; &gt; &quot; &#39; &nbsp; &copy;', '&#x3C;script&#x3E;', '&notanentity;', '[^1]\n\n[^1]: note', '[](https://example.invalid)', '[ ]( )', '[a]()', '[a', 'a](b)', '[[a](b)](c)', '[a](b(c)d)', '[a](<b c>)', '!', '![', '![]()', ':::', '$$x$$', '==mark==', '||spoiler||',
   '*'.repeat(200), '_'.repeat(200), '`'.repeat(201), '['.repeat(200), '('.repeat(200), '[a]('.repeat(60), '**a '.repeat(60), '> '.repeat(60), '~~a~~'.repeat(40), '*a_b'.repeat(60),
+  '> '.repeat(4_900), '>'.repeat(9_900), '*a **b '.repeat(1_400), '[a]('.repeat(2_400), '*a_b'.repeat(2_400),
   '@everyone', '@"', '@""', '@(.*)', '@[a-z]+', '@@a', ':smile:', '::', ':)',
 ];
 
