@@ -9,6 +9,7 @@ import { Person } from './people.mjs';
 import { stage } from './scene.mjs';
 import { upload } from './tour.mjs';
 
+const PATIENCE = { timeout: 60_000 }; // so many messages at once keep a page busy
 const BATCH = 60; // with its answers, fewer than the page keeps
 const MARKDOWN = /[`*~[\]]|^\s*>|https?:|www\.|\S@\S/m;
 const ALLOWED = ['article', 'div', 'span', 'header', 'button', 'bdi', 'time', 'p', 'strong', 'em', 'del', 'code', 'pre', 'blockquote', 'a', 'ul', 'li', 'svg', 'path', 'img'];
@@ -87,7 +88,7 @@ describe('hostile texts', () => {
         const answer = await attempt(mallory, 'send_public_message', { message: 'answer', reply_to: ack.id });
         sent.push({ id: ack.id, answer: answer.id, text, legacy: place % 2 ? text : '' });
       }
-      await alice.page.locator(`[data-id="${sent.at(-1).answer}"]`).waitFor();
+      await alice.page.locator(`[data-id="${sent.at(-1).answer}"]`).waitFor(PATIENCE);
       await alice.page.evaluate(() => new Promise(requestAnimationFrame));
       const shown = await seen(alice);
       for (const { id, answer, text, legacy } of sent) {
@@ -107,7 +108,7 @@ describe('hostile texts', () => {
       const edited = [];
       for (const [place, text] of texts.entries()) if ((await attempt(mallory, 'edit_message', { id: ids[place], message: text })).ok) edited.push([ids[place], text]);
       const { id: fence } = await attempt(mallory, 'send_public_message', { message: 'fence' });
-      await alice.page.locator(`[data-id="${fence}"]`).waitFor();
+      await alice.page.locator(`[data-id="${fence}"]`).waitFor(PATIENCE);
       const shown = await seen(alice);
       for (const [id, text] of edited) assertShown(shown.get(id), text);
     }
@@ -142,7 +143,7 @@ describe('hostile texts', () => {
     for (const group of batches([...names])) {
       const sent = [];
       for (const [name, client] of group) sent.push([(await attempt(client, 'send_public_message', { message: `mynameis ${sent.length}` })).id, name]);
-      await alice.page.locator(`[data-id="${sent.at(-1)[0]}"]`).waitFor();
+      await alice.page.locator(`[data-id="${sent.at(-1)[0]}"]`).waitFor(PATIENCE);
       const shown = await seen(alice);
       for (const [id, name] of sent) assert.equal(shown.get(id).author, name);
     }
@@ -186,7 +187,7 @@ describe('hostile texts', () => {
         const id = await upload(scene.server, mallory, 'public', text, 'x').catch(({ message }) => assert.ok(message, 'a reason'));
         if (id) sent.push([(await attempt(mallory, 'send_public_message', { attachments: [id] })).id, text]);
       }
-      await alice.page.locator(`[data-id="${sent.at(-1)[0]}"]`).waitFor();
+      await alice.page.locator(`[data-id="${sent.at(-1)[0]}"]`).waitFor(PATIENCE);
       const shown = await seen(alice);
       for (const [id, text] of sent.slice(-150)) assert.deepEqual(shown.get(id).files, [text.normalize('NFC')]);
       taken += sent.length;
@@ -289,7 +290,7 @@ async function isMet(alice, name, client) {
   await page.locator('.toast').last().getByRole('button', { name: 'Undo' }).click();
   await page.locator(`[data-id="${id}"]`).waitFor();
   const direct = await attempt(client, 'send_direct_message', { to: 'alice', message: 'between us' });
-  assert.ok(direct.ok);
+  assert.ok(direct.ok, `${name}: ${direct.error?.message}`);
   const link = page.locator('#rooms .room-link:has(.badge.loud)').first();
   await link.waitFor();
   assert.equal(await link.locator('bdi').textContent(), name);
