@@ -26,7 +26,7 @@ export function Composer({ room }) {
     box = input.current;
     box.value = room.editing.peek()?.message ?? localStorage.getItem(draftPlace(room)) ?? '';
     grow();
-    if (!matchMedia('(pointer: coarse)').matches && !document.querySelector('dialog[open]')) box.focus();
+    if (!matchMedia('(pointer: coarse)').matches && !document.querySelector('dialog[open], .message:focus')) box.focus();
   }, [room]);
   const { value: editing } = room.editing;
   const { value: reply } = room.reply;

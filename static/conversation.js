@@ -8,7 +8,7 @@ import { html } from './html.js';
 import { IconButton } from './icons.js';
 import { Log } from './log.js';
 import { openMenu } from './menu.js';
-import { showRooms } from './route.js';
+import { followAddress, showRooms } from './route.js';
 import { groupPayload } from './session.js';
 import { connection, drawer, room, rooms, selected } from './state.js';
 import { attach } from './uploads.js';
@@ -81,6 +81,7 @@ function Closed({ name }) {
     const ack = await request('join_group', groupPayload(name, password));
     if (!ack.ok) return setError(ack.error);
     rooms.value.get(name).password = password; // in memory only: for coming back after a break
+    followAddress();
   };
   return html`<div class="conversation">
     <${Head} title=${name} />

@@ -1,6 +1,7 @@
 // What the server tells without being asked, put into the state.
 import { t, formatTime } from './account/i18n.js';
 import { on } from './connection.js';
+import { announce } from './log.js';
 import { notify } from './notifications.js';
 import { arrived } from './outbox.js';
 import { changePresence, personJoined, personLeft, roleChanged } from './people.js';
@@ -64,25 +65,42 @@ function forget(name) {
 
 async function newMessage(message) {
   arrived(message.client_id);
-  if (!rooms.value.has(message.room)) await listDirects(); // the first message of a room of two
-  const room = rooms.value.get(message.room);
+  const room = rooms.value.get(message.room) ?? (await newDirect(message.room));
   if (!room) return;
-  const reading = room.name === selected.value && attentive.value && isAtEnd();
-  const mine = isSelf(message.username);
-  if (!mine && !reading && room.timeline.newAfter.value === null && room.name === selected.value) room.timeline.newAfter.value = room.last;
-  if (!room.timeline.receive(message, mine || (room.name === selected.value && isAtEnd()))) return;
-  room.last = Math.max(room.last, message.seq);
+  const isShown = room.name === selected.value;
+  const isReading = isShown && attentive.value && isAtEnd();
+  const { last } = room;
+  const isNew = room.timeline.receive(message);
+  room.last = Math.max(last, message.seq);
   stopsTyping(room, message.username);
-  if (mine) {
-    room.timeline.newAfter.value = null;
-    if (room.name === selected.value) markRead();
-    return;
-  }
-  const mentioned = (message.mentions ?? []).some((name) => isSelf(name));
-  if (reading) return markRead();
+  if (isSelf(message.username)) return isOwn(room, isShown);
+  if (!isNew) return;
+  if (isShown) announce(message);
+  if (isReading) return markRead();
+  if (isShown && room.unread.value === 0) room.timeline.newAfter.value = last;
+  const isMentioned = (message.mentions ?? []).some(isSelf);
+  countNew(room, message, isMentioned);
+  notify(room, message, isMentioned || room.kind === 'direct');
+}
+
+/** The first message of a room of two: all of it is new. */
+async function newDirect(name) {
+  await listDirects();
+  const room = rooms.value.get(name);
+  if (room) room.read ??= 0;
+  return room;
+}
+
+function isOwn(room, isShown) {
+  room.timeline.newAfter.value = null;
+  if (isShown) markRead();
+}
+
+/** The server may have counted it already. */
+function countNew(room, { seq }, isMentioned) {
+  if (seq <= room.counted) return;
   room.unread.value += 1;
-  if (mentioned) room.mentions.value += 1;
-  notify(room, message, mentioned || room.kind === 'direct');
+  if (isMentioned) room.mentions.value += 1;
 }
 
 function messageReacted({ id, room, username, emoji, added }) {

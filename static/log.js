@@ -6,24 +6,27 @@ import { html } from './html.js';
 import { icon } from './icons.js';
 import { Message, Waiting } from './message.js';
 import { outbox } from './outbox.js';
-import { isAtEnd, setAtEnd } from './reading.js';
+import { setAtEnd } from './reading.js';
 import { isSelf, sameName } from './state.js';
 
 const NEAR_PX = 60; // this near to the end is at the end
-const AHEAD = 1.5; // screens before an end at which the next page is asked for
+// Before an end, at which the next page is asked for: in screens, but never so much that a page added at one end makes the other end ask.
+const AHEAD = 1.5;
+const MOST_AHEAD_PX = 1_500;
+const ABOVE_NEW_PX = 80; // what is seen above the line "new messages"
 const TOGETHER_MS = 5 * 60_000;
 
 export class Log extends Component {
   box = createRef();
-  anchor = null; // {id, top}: the message that stays where it is
+  anchors = []; // {id, top}: messages that are seen; the first that is still there stays where it is
+  follows = true; // the reader is at the end, and stays there
+  shown = null; // the last target that was shown
+  seenTop = 0; // `scrollTop` when the log was looked at last
 
   componentDidMount() {
-    setAtEnd(false);
-    this.room = this.props.room;
     this.resized = new ResizeObserver(() => this.settle());
     this.resized.observe(this.box.current);
     this.resized.observe(this.box.current.firstElementChild);
-    this.follows = true;
     addEventListener('posted', this.toEnd);
     this.settle();
   }
@@ -31,6 +34,7 @@ export class Log extends Component {
   componentWillUnmount() {
     this.resized.disconnect();
     removeEventListener('posted', this.toEnd);
+    setAtEnd(this.props.room, false);
   }
 
   componentDidUpdate() {
@@ -44,68 +48,91 @@ export class Log extends Component {
     else if (relatedTarget) this.focused = null;
   };
 
-  /** Puts the reader where they were: at the end, or with the message at the top of the view where it was. */
+  /** Puts the reader where they were: at the end, or with what they see where it was. */
   settle() {
-    const { current: box } = this.box;
     const { timeline } = this.props.room;
     const target = timeline.target.value;
-    if (target && target !== this.shown) return this.show(target);
-    if (this.follows && timeline.atEnd.value) {
-      box.scrollTop = box.scrollHeight;
-    } else if (this.anchor) {
-      const line = box.querySelector(`[data-id="${this.anchor.id}"]`);
-      if (line) box.scrollTop += line.getBoundingClientRect().top - this.anchor.top;
-    }
+    if (!timeline.loaded.value) return this.wait();
+    if (target && target !== this.shown) this.show(target);
+    else if (this.follows && timeline.atEnd.value) this.scrollToEnd();
+    else this.restore();
     this.noticeScroll();
+  }
+
+  /** Nothing is here yet: what is shown next begins at the end, if nothing else is wanted. */
+  wait() {
+    this.follows = true;
+    this.anchors = [];
+    setAtEnd(this.props.room, false);
+  }
+
+  restore() {
+    for (const { id, top } of this.anchors) {
+      const line = this.lineOf(id);
+      if (line) return void (this.box.current.scrollTop += line.getBoundingClientRect().top - top);
+    }
+  }
+
+  scrollToEnd() {
+    this.box.current.scrollTop = this.box.current.scrollHeight;
+  }
+
+  lineOf(id) {
+    return this.box.current.querySelector(`[data-id="${id}"]`);
   }
 
   show(target) {
-    const { timeline } = this.props.room;
-    const wanted = timeline.messages.value.find(({ seq }) => (timeline.newAfter.value === target.seq ? seq > target.seq : seq >= target.seq)) ?? timeline.messages.value.at(-1);
-    const line = wanted && this.box.current.querySelector(`[data-id="${wanted.id}"]`);
-    if (!line) return;
+    const { newAfter, messages } = this.props.room.timeline;
+    const atNew = newAfter.value === target.seq;
     this.shown = target;
-    this.follows = false;
-    const atNew = timeline.newAfter.value === target.seq;
-    line.scrollIntoView({ block: atNew ? 'start' : 'center' });
-    if (atNew) this.box.current.scrollTop -= 80;
-    if (!atNew) line.focus({ preventScroll: true });
-    this.noticeScroll();
-  }
-
-  noticeScroll = () => {
+    this.follows = target.seq === null;
+    if (this.follows) return this.scrollToEnd();
+    const wanted = messages.value.find(({ seq }) => (atNew ? seq > target.seq : seq >= target.seq)) ?? messages.value.at(-1);
+    const line = wanted && this.lineOf(wanted.id);
+    if (!line) return;
     const { current: box } = this.box;
-    if (!box) return;
-    const { timeline } = this.props.room;
-    const below = box.scrollHeight - box.scrollTop - box.clientHeight;
-    this.follows = below < NEAR_PX && timeline.atEnd.value;
-    if (this.follows !== isAtEnd()) setAtEnd(this.follows);
-    this.remember(box);
-    if (!timeline.loaded.value) return;
-    if (box.scrollTop < box.clientHeight * AHEAD) timeline.older();
-    if (below < box.clientHeight * AHEAD) timeline.newer();
-    if (away.value !== !this.follows) away.value = !this.follows;
-  };
-
-  /** The first message that is seen. */
-  remember(box) {
-    const edge = box.getBoundingClientRect().top;
-    const lines = box.querySelectorAll('[data-id]');
-    let [low, high] = [0, lines.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (lines[middle].getBoundingClientRect().bottom < edge) low = middle + 1;
-      else high = middle;
-    }
-    this.anchor = lines[low] ? { id: lines[low].dataset.id, top: lines[low].getBoundingClientRect().top } : null;
+    const above = atNew ? ABOVE_NEW_PX : Math.max(0, (box.clientHeight - line.offsetHeight) / 2);
+    box.scrollTop += line.getBoundingClientRect().top - box.getBoundingClientRect().top - above;
+    if (!atNew) line.focus({ preventScroll: true });
   }
 
-  toEnd = async () => {
-    const { timeline } = this.props.room;
-    if (!timeline.atEnd.value) await timeline.toEnd();
-    this.follows = true;
-    this.settle();
+  /** Also for what `settle` has scrolled itself: by now the page may have another layout, which it has not seen yet. */
+  onScroll = () => {
+    if (Math.abs(this.box.current.scrollTop - this.seenTop) >= 1) this.noticeScroll();
   };
+
+  noticeScroll() {
+    const { current: box } = this.box;
+    const { room } = this.props;
+    const { timeline } = room;
+    if (!box || !timeline.loaded.value) return;
+    if (box.clientHeight === 0) return setAtEnd(room, false); // on a phone, behind the list of rooms
+    const below = box.scrollHeight - box.scrollTop - box.clientHeight;
+    const ahead = Math.min(box.clientHeight * AHEAD, MOST_AHEAD_PX);
+    this.follows = below < NEAR_PX && timeline.atEnd.value;
+    if (this.follows !== timeline.following) setAtEnd(room, this.follows);
+    this.remember(box);
+    this.seenTop = box.scrollTop;
+    if (box.scrollTop < ahead) timeline.older();
+    if (below < ahead) timeline.newer();
+    if (away.value !== !this.follows) away.value = !this.follows;
+  }
+
+  /** The messages that are seen. One that is cut off comes last: what is added to it grows out of view. */
+  remember(box) {
+    const { top: edge, bottom } = box.getBoundingClientRect();
+    const lines = box.querySelectorAll('[data-id]');
+    const seen = [];
+    for (let at = firstBelow(lines, edge); at < lines.length; at += 1) {
+      const { top } = lines[at].getBoundingClientRect();
+      if (top > bottom) break;
+      seen.push({ id: lines[at].dataset.id, top });
+    }
+    if (seen.length > 1 && seen[0].top < edge) seen.push(seen.shift());
+    this.anchors = seen;
+  }
+
+  toEnd = () => this.props.room.timeline.toEnd();
 
   /** The arrow keys walk through the messages. */
   onKey = (event) => {
@@ -123,7 +150,7 @@ export class Log extends Component {
     const { timeline } = room;
     const waiting = outbox.value.filter((entry) => entry.room === room.name || (room.partner && sameName(entry.to, room.partner)));
     return html`<div class="log-place">
-      <div id="log" class="log" ref=${this.box} tabindex="0" role="group" aria-label=${t('chat.messagesIn', { room: room.partner ?? (room.kind === 'public' ? t('chat.publicRoom') : room.name) })} data-log=${room.name} onScroll=${this.noticeScroll} onKeyDown=${this.onKey} onfocusin=${this.noticeFocus} onfocusout=${this.noticeFocus}>
+      <div id="log" class="log" ref=${this.box} tabindex="0" role="group" aria-label=${t('chat.messagesIn', { room: room.partner ?? (room.kind === 'public' ? t('chat.publicRoom') : room.name) })} data-log=${room.name} onScroll=${this.onScroll} onKeyDown=${this.onKey} onfocusin=${this.noticeFocus} onfocusout=${this.noticeFocus}>
         <div class="log-inner">
           ${timeline.atStart.value ? html`<p class="notice">${t(timeline.messages.value.length === 0 && waiting.length === 0 ? 'chat.nothingYet' : 'chat.beginning')}</p>` : html`<p class="notice" aria-hidden="true">${timeline.error.value || t('chat.loading')}</p>`}
           ${lines(room, timeline)}
@@ -133,6 +160,17 @@ export class Log extends Component {
       <${ToLatest} room=${room} onClick=${this.toEnd} />
     </div>`;
   }
+}
+
+/** Where the first line is that reaches below an edge. */
+function firstBelow(lines, edge) {
+  let [low, high] = [0, lines.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (lines[middle].getBoundingClientRect().bottom <= edge) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 const away = signal(false); // whether the reader is further up
@@ -149,9 +187,11 @@ function lines(room, timeline) {
   const newAfter = timeline.newAfter.value;
   const made = [];
   let before = null;
+  let isLineDrawn = newAfter === null || !(timeline.atStart.value || timeline.first <= newAfter); // it may be further up
   for (const message of timeline.messages.value) {
     const isNewDay = !before || dayOf(before) !== dayOf(message);
-    const beginsNew = newAfter !== null && message.seq > newAfter && (before === null || before.seq <= newAfter) && !isSelf(message.username);
+    const beginsNew = !isLineDrawn && message.seq > newAfter && !isSelf(message.username);
+    isLineDrawn ||= beginsNew;
     if (isNewDay) made.push(html`<p class="day" key=${`day ${message.id}`}><span>${dayName(message.timestamp)}</span></p>`);
     if (beginsNew) made.push(html`<p class="new-line" key="new"><span>${t('chat.newMessages')}</span></p>`);
     const followUp = !isNewDay && !beginsNew && !message.reply_to && sameName(before.username, message.username) && Date.parse(message.timestamp) - Date.parse(before.timestamp) < TOGETHER_MS;

@@ -15,8 +15,10 @@ const reader = new Marked({
     ...Object.fromEntries(LEFT_OUT.map((name) => [name, () => undefined])),
     // Between lines of its own, of backticks, behind which at most a language is named: all else would be lost.
     fences: (text) => (FENCED.test(text) ? false : undefined),
-    // Underscores stand in names of files and in ¯\_(ツ)_/¯; stars make the words strong.
-    emStrong: (text) => (text.startsWith('_') ? undefined : false),
+    // Underscores stand in names of files and in ¯\_(ツ)_/¯; stars make words strong, unless they multiply: 2*3*4.
+    emStrong: (text, masked, before) => (text.startsWith('_') || /[\p{L}\p{N}*]/u.test(before) ? undefined : false),
+    // One tilde stands before a home: ~/bin:~/lib.
+    del: (text) => (text.startsWith('~~') ? false : undefined),
   },
 });
 const known = new WeakMap(); // message → its elements

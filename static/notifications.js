@@ -4,7 +4,6 @@ import { effect, signal } from './vendor/signals.js';
 import { useEffect } from './vendor/preact-hooks.js';
 import { get, post } from './account/api.js';
 import { t } from './account/i18n.js';
-import { announce } from './log.js';
 import { titleOf } from './conversation.js';
 import { html } from './html.js';
 import { linkTo } from './route.js';
@@ -42,9 +41,8 @@ export async function loadNotifications() {
   if (local.value.on) await subscribe({ quietly: true }); // signing out has ended it
 }
 
-/** A message came that is not read: says so to screen readers, and to the system where that is wanted. */
+/** A message came that is not read: tells the system, where that is wanted. */
 export function notify(room, message, isLoud) {
-  if (room.name === selected.value) announce(message);
   if (attentive.value || room.muted.value || !local.value.on || Notification.permission !== 'granted') return;
   const level = settings.value.rooms[room.name] ?? settings.value.default;
   if (level === 'none' || (level === 'mentions' && !isLoud) || isQuiet(settings.value.quiet_hours)) return;

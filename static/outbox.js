@@ -1,7 +1,7 @@
 // What was written and has not arrived yet: sent in order, room by room, and kept over a reload until the server has it.
 import { signal } from './vendor/signals.js';
 import { isConnected, request } from './connection.js';
-import { attentive, me, PUBLIC, rooms } from './state.js';
+import { me, PUBLIC, rooms } from './state.js';
 
 /** Entries `{id, room, to, text, replyTo, attachments, at, state, error}`; `state` is 'waiting', 'sending' or 'failed'. */
 export const outbox = signal([]);
@@ -72,7 +72,7 @@ function accepted(entry, ack) {
   room?.timeline.receive({
     id: ack.id, seq: ack.seq, timestamp: ack.timestamp, room: room.name, username: me.value.username, message: entry.text,
     encrypted_content: '', client_id: entry.id, ...(quoted ? { reply_to: quoted } : {}), attachments: entry.attachments,
-  }, attentive.value);
+  });
   discard(entry.id);
   sendFirst(entry.room);
 }

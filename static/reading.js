@@ -2,37 +2,45 @@
 import { isConnected, patiently } from './connection.js';
 import { attentive, room } from './state.js';
 
-const SETTLE_MS = 400; // several messages in a row are marked together
+const SETTLE_MS = 400; // messages that follow each other faster are marked together
 
-let atEnd = true;
-let timer = null;
+const marking = new Map(); // rooms of which the server will be told more
 
 /** Whether the shown room is read at its end; the log tells. */
-export const isAtEnd = () => atEnd;
+export const isAtEnd = () => Boolean(room.value?.timeline.following);
 
-export function setAtEnd(value) {
-  atEnd = value;
+export function setAtEnd({ timeline }, value) {
+  timeline.following = value;
   if (!value) return;
-  if (room.value) room.value.timeline.sinceLeftEnd.value = 0;
+  timeline.sinceLeftEnd.value = 0;
   markRead();
 }
 
 /** The shown room is read up to its end, if somebody looks at it. */
 export function markRead() {
   const shown = room.value;
-  if (!shown || !attentive.value || !atEnd || !shown.timeline.loaded.value || !shown.timeline.atEnd.value) return;
+  if (!shown || !attentive.value || !isAtEnd() || !shown.timeline.isAtNewest) return;
   if (shown.read !== null && shown.read >= shown.last && shown.unread.value === 0) return;
   shown.unread.value = 0;
   shown.mentions.value = 0;
-  clearTimeout(timer);
-  timer = setTimeout(() => mark(shown), SETTLE_MS);
+  const seq = Math.max(shown.last, shown.timeline.last);
+  if (marking.has(shown)) return void marking.set(shown, seq);
+  marking.set(shown, null);
+  setTimeout(() => markMore(shown), SETTLE_MS);
+  mark(shown, seq);
 }
 
-async function mark(shown) {
+/** What was read since the server was told. */
+function markMore(shown) {
+  const seq = marking.get(shown);
+  marking.delete(shown);
+  if (seq !== null) mark(shown, seq);
+}
+
+async function mark(shown, seq) {
   if (!isConnected()) return;
-  const seq = Math.max(shown.last, shown.timeline.last);
   const ack = await patiently('mark_read', { room: shown.name, seq });
-  if (ack.ok) shown.read = ack.read;
+  if (ack.ok) shown.read = Math.max(shown.read ?? 0, ack.read);
 }
 
 export function watchAttention() {

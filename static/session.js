@@ -29,7 +29,10 @@ export function chatJoined({ username, public_messages: messages, available_grou
 
 /** After every connect: the server may not know this page any more, so it says again who it is and where it was. */
 export async function comeBack() {
-  for (const room of rooms.value.values()) room.isIn = false;
+  for (const room of rooms.value.values()) {
+    room.isIn = false;
+    room.timeline.pause();
+  }
   if (!(await lookUpAccount())) return;
   if (!me.value) return void (phase.value = 'outside');
   const ack = await patiently('join_chat', { username: me.value.username });
@@ -46,6 +49,8 @@ async function settleIn() {
   const open = [...rooms.value.values()].filter(({ timeline }) => timeline.loaded.value);
   const first = open.filter(({ name }) => name === selected.value);
   for (const { timeline } of [...first, ...open.filter((room) => !first.includes(room))]) await timeline.refresh();
+  const shown = rooms.value.get(selected.value);
+  if (shown && !shown.timeline.loaded.value) followAddress(); // it was opened while there was no connection
   if (!me.value.account) await repeatPreferences();
   if (attentive.value) markRead();
   flush();
@@ -90,7 +95,17 @@ function takePlaceOf(username) {
 async function countUnread() {
   const ack = await patiently('get_unread', {});
   if (!ack.ok) return;
-  for (const counted of ack.rooms) noteUnread(counted);
+  for (const counted of ack.rooms) {
+    noteUnread(counted);
+    const { room: name, read, last } = counted;
+    if (read === null && last > 0 && rooms.value.get(name)?.kind === 'direct') await countFromStart(name);
+  }
+}
+
+/** Where nothing was marked, the server counts nothing; but what somebody has written to one alone is all new until one has opened it. */
+async function countFromStart(name) {
+  const ack = await patiently('mark_read', { room: name, seq: 0 });
+  if (ack.ok) noteUnread({ ...ack, room: name });
 }
 
 export function noteUnread({ room: name, read, last, unread, mentions }) {
@@ -98,8 +113,10 @@ export function noteUnread({ room: name, read, last, unread, mentions }) {
   if (!room) return;
   room.read = read;
   room.last = Math.max(room.last, last);
+  room.counted = last;
   room.unread.value = unread;
   room.mentions.value = mentions;
+  markRead(); // it may be in view
 }
 
 /**

@@ -37,6 +37,7 @@ export class Room {
     this.uploads = signal([]);
     this.read = null; // the `seq` up to which it is read; null where nothing was marked yet
     this.last = 0; // the `seq` of its newest message
+    this.counted = 0; // and of the newest one that the server had counted, when it told what is new
     this.password = ''; // in memory only: a guest needs it to come back
     this.isIn = false; // whether this connection hears it
   }

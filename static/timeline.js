@@ -1,14 +1,20 @@
 // A stretch of a room's history without gaps, as long as the page has use for: pages are added at one end and dropped at the other.
-import { signal } from './vendor/signals.js';
+import { batch, signal } from './vendor/signals.js';
 import { patiently } from './connection.js';
+import { isSelf } from './state.js';
 
 export const PAGE = 50;
-const MOST = 200; // messages that are kept, and so stand in the page
+const MOST = 300; // messages that are kept, and so stand in the page: several screens more than a page, also on a large screen
 
 export class Timeline {
   #room;
   #generation = 0; // pages that were asked for earlier are not added any more
   #loading = { older: false, newer: false };
+  #before = null; // where older pages begin: the server may leave out all of a page, so that no message shows it
+  #after = null;
+  #loads = 0; // under way
+  #isPaused = false;
+  #meanwhile = []; // what was told since they began: a page may have been read before it
 
   constructor(room) {
     this.#room = room;
@@ -18,8 +24,10 @@ export class Timeline {
     this.loaded = signal(false);
     this.error = signal('');
     this.newAfter = signal(null); // the `seq` after which the line "new messages" stands
-    this.target = signal(null); // {seq}: the message to be shown next, another object each time
+    this.target = signal(null); // {seq}: the message to be shown next, `null` for the end; another object each time
     this.sinceLeftEnd = signal(0); // messages that came while the reader was further up
+    this.following = false; // whether the reader is at the end; the log tells
+    this.isSeeking = false; // another stretch is being loaded
   }
 
   get first() {
@@ -30,139 +38,223 @@ export class Timeline {
     return this.messages.value.at(-1)?.seq ?? 0;
   }
 
+  /** Whether the newest message is here. */
+  get isAtNewest() {
+    return this.loaded.value && this.atEnd.value && !this.isSeeking && !this.#isPaused;
+  }
+
   /** What the server sent when the room was joined: its newest messages. */
   begin(messages) {
-    if (this.loaded.value) return;
-    this.#replace({ messages, prev: messages.length < PAGE ? null : messages[0].seq, next: null }, true);
+    if (this.loaded.value || this.isSeeking) return;
+    this.#replace({ messages, prev: messages.length < PAGE ? null : messages[0].seq, next: null });
   }
 
   /** Opens at the first message that was not read yet, else at the newest. */
   async open() {
-    const { read, last } = this.#room;
-    const isNew = read !== null && read < last && this.#room.unread.value > 0;
+    const { read, last, unread } = this.#room;
+    const isNew = read !== null && read < last && unread.value > 0;
     this.newAfter.value = isNew ? read : null;
-    if (isNew) await this.around(read);
-    else if (!this.loaded.value || !this.atEnd.value) await this.toEnd();
+    await (isNew ? this.around(read) : this.toEnd());
   }
 
   /** Loads the messages around one of them, and shows it. */
   async around(seq) {
-    if (!this.#has(seq)) {
-      const generation = ++this.#generation;
+    this.target.value = null; // a link that was followed earlier leads nowhere any more
+    if (this.#has(seq)) return void (this.target.value = { seq });
+    batch(() => {
+      this.loaded.value = false; // or those that are here would be shown, and pass for read
+      this.messages.value = [];
+    });
+    const isDone = await this.#seek(async () => {
       const [before, after] = await Promise.all([this.#ask({ before: seq + 1 }), this.#ask({ after: seq })]);
-      if (generation !== this.#generation || !before || !after) return;
-      this.#replace({ messages: [...before.messages, ...after.messages], prev: before.prev, next: after.next }, after.next === null);
-    }
-    this.target.value = { seq };
+      return before && after && { messages: [...before.messages, ...after.messages], prev: before.prev, next: after.next };
+    });
+    if (isDone) this.target.value = { seq };
   }
 
-  /** Loads the newest messages. */
+  /** Shows the newest messages. */
   async toEnd() {
-    const generation = ++this.#generation;
-    const page = await this.#ask({});
-    if (page && generation === this.#generation) this.#replace(page, true);
-    this.sinceLeftEnd.value = 0;
+    this.target.value = null;
+    if ((this.loaded.value && this.atEnd.value) || (await this.#seek(() => this.#ask({})))) this.target.value = { seq: null };
   }
 
   async older() {
-    if (this.atStart.value || this.#loading.older || !this.loaded.value) return;
-    const page = await this.#page('older', { before: this.first });
-    if (!page) return;
-    const all = merge(page.messages, this.messages.value);
-    this.atStart.value = page.prev === null;
-    if (all.length > MOST) this.atEnd.value = false;
-    this.messages.value = all.slice(0, MOST);
+    if (this.atStart.value || !this.#isFree('older')) return;
+    await this.#page('older', { before: this.#before ?? this.first }, ({ messages, prev }) => {
+      const all = merge(messages, this.messages.value);
+      const isTooMuch = all.length > MOST;
+      this.#set(all.slice(0, MOST), prev, isTooMuch ? all[MOST - 1].seq : this.#after, this.atEnd.value && !isTooMuch);
+    });
   }
 
   async newer() {
-    if (this.atEnd.value || this.#loading.newer || !this.loaded.value) return;
-    const page = await this.#page('newer', { after: this.last });
-    if (!page) return;
-    const all = merge(this.messages.value, page.messages);
-    this.atEnd.value = page.next === null;
-    if (all.length > MOST) this.atStart.value = false;
-    this.messages.value = all.slice(-MOST);
+    if (this.atEnd.value || !this.#isFree('newer')) return;
+    await this.#page('newer', { after: this.#after ?? this.last }, ({ messages, next }) => {
+      const all = merge(this.messages.value, messages);
+      this.#set(all.slice(-MOST), all.length > MOST ? all.at(-MOST).seq : this.#before, next, next === null);
+    });
   }
 
-  /** A message that just came; `following` is whether the reader is at the end. False where it is here already. */
-  receive(message, following) {
-    if (!this.loaded.value) return true;
-    if (this.messages.value.some(({ id }) => id === message.id)) return false;
-    if (!following) this.sinceLeftEnd.value += 1;
-    if (!this.atEnd.value) return true;
-    const all = merge(this.messages.value, [message]);
-    // Nothing is taken away from above a reader: what does not fit is loaded when they come there.
-    if (all.length > MOST && !following) {
-      this.atEnd.value = false;
-      return true;
-    }
-    if (all.length > MOST) this.atStart.value = false;
-    this.messages.value = all.slice(-MOST);
+  /** A message that just came. False where it is here already. */
+  receive(message) {
+    if (this.#isHere(message)) return false;
+    this.#tell(() => this.#add(message));
+    if (!this.following) this.sinceLeftEnd.value += 1;
     return true;
   }
 
   change(id, how) {
-    this.messages.value = this.messages.value.map((message) => (message.id === id ? how(message) : message));
+    this.#tell(() => (this.messages.value = this.messages.value.map((message) => (message.id === id ? how(message) : message))));
   }
 
   drop(isUnwanted) {
-    const left = this.messages.value.filter((message) => !isUnwanted(message));
-    if (left.length !== this.messages.value.length) this.messages.value = left;
+    this.#tell(() => {
+      const left = this.messages.value.filter((message) => !isUnwanted(message));
+      if (left.length !== this.messages.value.length) this.messages.value = left;
+    });
   }
 
   find(id) {
     return this.messages.value.find((message) => message.id === id);
   }
 
+  /** The connection is back, and what was missed is not here yet: until it is, nothing is added behind the gap. */
+  pause() {
+    this.#isPaused = true;
+  }
+
   /** After a break: what is here as the server has it now, and what was missed. */
   async refresh() {
     if (!this.loaded.value) return;
-    if (!this.atEnd.value) return this.#readAgain();
-    const generation = ++this.#generation;
-    const known = this.messages.value.length;
-    let found = [];
-    let after = this.atStart.value ? 0 : this.first - 1;
-    while (after !== null) {
-      const page = await this.#ask({ after, limit: 100 });
-      if (!page || generation !== this.#generation) return;
-      found = found.concat(page.messages);
-      after = page.next;
-      if (found.length > known + MOST) break;
-    }
-    this.atEnd.value = after === null;
-    if (found.length > MOST && after === null) this.atStart.value = false;
-    this.messages.value = after === null ? found.slice(-MOST) : found.slice(0, MOST);
+    if (!this.atEnd.value) await this.#readAgain();
+    else await this.#catchUp();
+  }
+
+  /** Reads on from the first message that is here. Where very much was missed, it ends before the newest, so that there is no gap. */
+  async #catchUp() {
+    const { last } = this;
+    const before = this.atStart.value ? null : (this.#before ?? this.first);
+    let [missed, isFollowing] = [[], false];
+    const isDone = await this.#seek(async () => {
+      const most = this.messages.value.length + MOST;
+      let found = [];
+      let after = this.atStart.value ? 0 : this.first - 1;
+      do {
+        const page = await this.#ask({ after, limit: 100 });
+        if (!page) return null;
+        found = found.concat(page.messages);
+        after = page.next;
+      } while (after !== null && found.length <= most);
+      missed = found.filter(({ seq, username }) => seq > last && !isSelf(username));
+      isFollowing = this.following;
+      const from = isFollowing ? Math.max(0, Math.min(found.length - MOST, found.indexOf(missed[0]) - MOST / 2)) : 0;
+      return cut(found, from, before, after);
+    });
+    if (isDone && missed.length > 0) this.#showMissed(last, missed.length, isFollowing);
+  }
+
+  /** Whoever was at the end reads on from there. */
+  #showMissed(last, count, isFollowing) {
+    this.sinceLeftEnd.value += count;
+    if (this.newAfter.value === null || isFollowing) this.newAfter.value = last;
+    if (!isFollowing) return;
+    this.following = false;
+    this.target.value = { seq: last };
   }
 
   async #readAgain() {
     const middle = this.messages.value[Math.floor(this.messages.value.length / 2)];
     if (!middle) return this.toEnd();
-    const generation = ++this.#generation;
-    const [before, after] = await Promise.all([this.#ask({ before: middle.seq + 1, limit: 100 }), this.#ask({ after: middle.seq, limit: 100 })]);
-    if (generation !== this.#generation || !before || !after) return;
-    this.#replace({ messages: [...before.messages, ...after.messages], prev: before.prev }, after.next === null);
+    await this.#seek(async () => {
+      const [before, after] = await Promise.all([this.#stretch('before', middle.seq + 1, this.first), this.#stretch('after', middle.seq, this.last)]);
+      return before && after && { messages: [...before.messages, ...after.messages], prev: before.cursor, next: after.cursor };
+    });
+  }
+
+  /** Page after page in one direction, until the message at `seq` is passed. */
+  async #stretch(direction, from, seq) {
+    const isPassed = (cursor) => (direction === 'before' ? cursor <= seq : cursor >= seq);
+    let messages = [];
+    let cursor = from;
+    do {
+      const page = await this.#ask({ [direction]: cursor, limit: 100 });
+      if (!page) return null;
+      messages = direction === 'before' ? [...page.messages, ...messages] : [...messages, ...page.messages];
+      cursor = direction === 'before' ? page.prev : page.next;
+    } while (cursor !== null && !isPassed(cursor));
+    return { messages, cursor };
+  }
+
+  #isHere({ id }) {
+    return this.messages.value.some((message) => message.id === id);
   }
 
   #has(seq) {
     return this.loaded.value && this.first <= seq && (seq < this.last || this.atEnd.value);
   }
 
-  #replace({ messages, prev }, atEnd) {
-    this.messages.value = messages;
-    this.atStart.value = prev === null;
-    this.atEnd.value = atEnd;
+  #isFree(direction) {
+    return this.loaded.value && !this.isSeeking && !this.#isPaused && !this.#loading[direction];
+  }
+
+  #add(message) {
+    if (!this.isAtNewest || this.#isHere(message)) return;
+    const all = merge(this.messages.value, [message]);
+    // Nothing is taken away from above a reader: what does not fit is loaded when they come there.
+    if (all.length > MOST && !this.following) return this.#set(this.messages.value, this.#before, this.last, false);
+    this.#set(all.slice(-MOST), all.length > MOST ? all.at(-MOST).seq : this.#before, null, true);
+  }
+
+  /** Does what the server told; again when a page comes that may not know of it yet. */
+  #tell(change) {
+    change();
+    if (this.#loads > 0) this.#meanwhile.push(change);
+  }
+
+  #replace({ messages, prev, next }) {
+    this.isSeeking = false;
+    this.#isPaused = false;
+    this.#set(messages, prev, next, next === null);
     this.loaded.value = true;
   }
 
-  async #page(direction, wanted) {
-    const generation = this.#generation;
+  #set(messages, before, after, atEnd) {
+    this.#before = before;
+    this.#after = after;
+    this.messages.value = messages;
+    this.atStart.value = before === null;
+    this.atEnd.value = atEnd;
+  }
+
+  /** Loads another stretch in place of what is here. False where that failed, or was overtaken. */
+  async #seek(load) {
+    const generation = ++this.#generation;
+    this.isSeeking = true;
+    const found = await this.#load(load, generation, (stretch) => this.#replace(stretch));
+    if (generation === this.#generation) this.isSeeking = false;
+    return found;
+  }
+
+  async #page(direction, wanted, put) {
     this.#loading[direction] = true;
-    try {
-      const page = await this.#ask(wanted);
-      return generation === this.#generation ? page : null;
-    } finally {
-      this.#loading[direction] = false;
+    await this.#load(() => this.#ask(wanted), this.#generation, put);
+    this.#loading[direction] = false;
+  }
+
+  /** Loads something, puts it into its place, and does again what was told meanwhile. */
+  async #load(load, generation, put) {
+    this.#loads += 1;
+    const found = await load();
+    const isWanted = Boolean(found) && generation === this.#generation;
+    if (isWanted) {
+      batch(() => {
+        put(found);
+        for (const change of this.#meanwhile) change();
+      });
     }
+    this.#loads -= 1;
+    if (this.#loads === 0) this.#meanwhile = [];
+    return isWanted;
   }
 
   async #ask(wanted) {
@@ -170,6 +262,12 @@ export class Timeline {
     this.error.value = ack.ok || ack.error.code === 'unavailable' ? '' : ack.error.message;
     return ack.ok ? ack : null;
   }
+}
+
+/** As many as are kept, from one of them on. */
+function cut(found, from, prev, next) {
+  const messages = found.slice(from, from + MOST);
+  return { messages, prev: from > 0 ? messages[0].seq : prev, next: from + MOST < found.length ? messages.at(-1).seq : next };
 }
 
 /** Two stretches that follow each other, each message once. */
