@@ -170,6 +170,7 @@ describe('accounts', () => {
   });
 
   inScene('an administrator makes a link that lets people in', async (scene) => {
+    scene.expected = /status of 401/; // the account page asks who is there
     const admin = await scene.signedIn('admin', { role: 'admin' });
     await admin.page.getByRole('button', { name: 'Invite people' }).click();
     await dialog(admin).getByRole('button', { name: 'Make a link' }).click();
