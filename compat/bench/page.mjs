@@ -124,7 +124,9 @@ async function heap(session) {
   return usedSize;
 }
 
-const loadOfMachine = async () => (await readFile('/proc/loadavg', 'utf8')).split(' ')[0];
+async function loadOfMachine() {
+  return (await readFile('/proc/loadavg', 'utf8')).split(' ')[0];
+}
 
 function row(what, values, goal) {
   const sorted = values.toSorted((one, other) => one - other);

@@ -237,6 +237,24 @@ describe('the view stays where the reader is', () => {
     await ann.page.getByRole('button', { name: 'Jump to latest', exact: true }).waitFor();
   });
 
+  inScene('a jump to the end while many write: nothing is missing, nothing is there twice', async (scene) => {
+    const seed = await scene.rawClient('seed');
+    await say(seed, texts(400));
+    const ann = await scene.joins('ann');
+    for (const [from, to] of [[401, 600], [601, 800], [801, 1000]]) {
+      await ann.page.evaluate(() => (location.hash = '#/room/public/100'));
+      await ann.log.locator('.message.marked[data-seq="100"]').waitFor();
+      const writing = say(seed, texts(to - from + 1, from));
+      await ann.page.getByRole('button', { name: /^Jump to latest \(/ }).click();
+      await writing;
+      await ann.message(to).waitFor();
+      const seqs = await ann.seqs();
+      assert.deepEqual(seqs, upTo(to, seqs[0]));
+      await ann.isAtEnd();
+      await ann.page.evaluate(() => (location.hash = '#/room/public'));
+    }
+  });
+
   inScene('while a message above becomes longer, gets a reaction, or is deleted; also one that is cut off at the edge', async (scene) => {
     const seed = await scene.rawClient('seed');
     const acks = await say(seed, texts(100));
