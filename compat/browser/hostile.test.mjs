@@ -126,7 +126,7 @@ describe('hostile texts', () => {
   });
 
   inScene('as names of people: in messages, among the people, typing, in menus, toasts, completion, search and rooms of two', async (scene) => {
-    const alice = await reader(scene);
+    const alice = await reader(scene, 'rita'); // no hostile name looks like it
     const names = new Map(); // as the server has them → their clients
     for (const text of HOSTILE_TEXTS) {
       const client = await scene.connect();
@@ -138,7 +138,7 @@ describe('hostile texts', () => {
     await alice.opens('people');
     await alice.page.locator('.people [data-member]').nth(names.size).waitFor();
     const members = await alice.page.locator('.people [data-member]').allTextContents();
-    assert.deepEqual(members.toSorted(), ['alice', ...names.keys()].toSorted());
+    assert.deepEqual(members.toSorted(), ['rita', ...names.keys()].toSorted());
     await alice.page.keyboard.press('Escape');
     for (const group of batches([...names])) {
       const sent = [];
@@ -202,11 +202,13 @@ describe('hostile texts', () => {
     const typed = sample(120).filter((text) => text.isWellFormed() && !/[\r\n\0]/.test(text) && text.trim());
     const lost = await alice.page.evaluate(async (texts) => {
       const until = async (isSo) => { for (let tries = 0; tries < 60 && !isSo(); tries += 1) await new Promise(requestAnimationFrame); return isSo(); };
+      const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0))).then(() => new Promise(requestAnimationFrame)); // a new box is filled after it is seen
       const title = () => document.querySelector('#room-name').textContent;
       const wrong = [];
       for (const text of texts) {
         location.hash = `#/direct/${encodeURIComponent(text)}`;
         if (!(await until(() => title() === text))) { wrong.push(['title', text]); continue; }
+        await painted();
         const box = document.querySelector('#message');
         box.value = text;
         box.dispatchEvent(new Event('input', { bubbles: true }));
@@ -247,8 +249,9 @@ describe('hostile texts', () => {
     }
     await nobody.join('alice');
     for (const text of sample(20)) {
-      if (!(await attempt(mallory, 'send_public_message', { message: text })).ok || !text.trim()) continue;
-      const message = nobody.log.locator('.message[data-author=mallory]').last();
+      const ack = await attempt(mallory, 'send_public_message', { message: text });
+      if (!ack.ok || !text.trim()) continue;
+      const message = nobody.page.locator(`[data-id="${ack.id}"]`);
       await message.locator('.more').focus();
       await nobody.page.keyboard.press('Enter');
       await nobody.page.getByRole('menuitem', { name: 'Report' }).click();
@@ -285,11 +288,10 @@ async function isMet(alice, name, client) {
   await page.keyboard.press('Enter');
   assert.equal(await page.getByRole('menuitem').filter({ hasText: 'Block' }).textContent(), `Block ${name}`);
   await page.getByRole('menuitem').filter({ hasText: 'Block' }).click();
-  await page.locator('.toast').last().waitFor();
-  assert.ok((await page.locator('.toast p').last().textContent()).startsWith(`${name} is blocked.`), name);
-  await page.locator('.toast').last().getByRole('button', { name: 'Undo' }).click();
+  await isTold(page, `${name} is blocked.`);
+  await page.locator('.toast').filter({ hasText: 'is blocked.' }).last().getByRole('button', { name: 'Undo' }).click();
   await page.locator(`[data-id="${id}"]`).waitFor();
-  const direct = await attempt(client, 'send_direct_message', { to: 'alice', message: 'between us' });
+  const direct = await attempt(client, 'send_direct_message', { to: 'rita', message: 'between us' });
   assert.ok(direct.ok, `${name}: ${direct.error?.message}`);
   const link = page.locator('#rooms .room-link:has(.badge.loud)').first();
   await link.waitFor();
@@ -298,14 +300,27 @@ async function isMet(alice, name, client) {
   await page.locator(`[data-id="${direct.id}"]`).waitFor();
   assert.equal(await page.locator('#room-name').textContent(), name);
   assert.ok((await page.title()).endsWith('Secure Chat'));
-  const pinned = await attempt(client, 'pin_message', { id: direct.id });
-  assert.ok(pinned.ok);
-  await page.locator('.toast p').filter({ hasText: 'pinned a message.' }).last().waitFor();
-  await alice.opens('pins');
-  assert.equal(await page.locator('.hit bdi').textContent(), name);
-  await page.keyboard.press('Escape');
+  await pins(alice, name, client);
   await page.locator('#rooms [data-room=public]').click();
   await page.locator('[data-log=public]').waitFor();
+}
+
+const isTold = (page, words) => page.waitForFunction((told) => [...document.querySelectorAll('.toast p')].some(({ textContent }) => textContent.startsWith(told)), words);
+
+/** In a group of their own they pin what they have said. */
+async function pins(alice, name, client) {
+  const { page } = alice;
+  const group = `pins of ${client.id}`;
+  await attempt(client, 'create_group', { group_name: group });
+  await alice.joinGroup(group);
+  const { id } = await attempt(client, 'send_group_message', { group_name: group, message: 'keep this' });
+  await alice.reads('keep this');
+  assert.ok((await attempt(client, 'pin_message', { id })).ok);
+  await isTold(page, `${name} pinned a message.`);
+  await alice.opens('pins');
+  assert.equal(await page.locator('.hit bdi').textContent(), name);
+  assert.ok((await page.locator('.hits li > .note').textContent()).startsWith(`Pinned by ${name},`));
+  await page.keyboard.press('Escape');
 }
 
 /** A group is joined, its dialogs name it, and it is left. */
