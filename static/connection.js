@@ -1,5 +1,6 @@
 // The one Socket.IO connection of the page: requests with acks, the shown state, and coming back after a break.
 import { io } from './vendor/socket.io.esm.min.js';
+import { describeError } from './account/i18n.js';
 import { connection } from './state.js';
 
 const ACK_TIMEOUT_MS = 15_000;
@@ -29,10 +30,10 @@ export function connect({ comeBack, sentAway, tell }) {
   });
   socket.on('connect_error', (error) => {
     waitBeforeShowing();
-    if (!socket.active) sentAway(error.message); // refused by the server: the client does not try again by itself
+    if (!socket.active) sentAway(describeError({ code: 'forbidden', message: error.message, ...error.data })); // refused by the server: the client does not try again by itself
   });
   socket.on('error', (error) => {
-    if (error.code === 'unauthenticated' && !error.event) goodbye = error.message;
+    if (error.code === 'unauthenticated' && !error.event) goodbye = describeError(error);
     else if (!waitingForAck.get(error.event)) tell(error); // else the ack of the request says the same
   });
   addEventListener('online', () => socket.disconnect().connect()); // what was open before leads nowhere any more

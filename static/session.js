@@ -1,6 +1,6 @@
 // Who one is here, a guest or an account: joins the chat, and comes back after a lost connection.
 import { get } from './account/api.js';
-import { t } from './account/i18n.js';
+import { describeError, t } from './account/i18n.js';
 import { patiently, request } from './connection.js';
 import { flush } from './outbox.js';
 import { attentive, blocked, connection, groups, me, phase, PUBLIC, Room, addRoom, removeRoom, rooms, sameName, selected } from './state.js';
@@ -36,7 +36,7 @@ export async function comeBack() {
   if (!(await lookUpAccount())) return;
   if (!me.value) return void (phase.value = 'outside');
   const ack = await patiently('join_chat', { username: me.value.username });
-  if (!ack.ok) return ack.error.code === 'unavailable' ? undefined : sentAway(ack.error.message);
+  if (!ack.ok) return ack.error.code === 'unavailable' ? undefined : sentAway(describeError(ack.error));
   connection.value = 'connected';
   await settleIn();
 }
@@ -144,7 +144,7 @@ function isStillGuest() {
 /** The server has ended the connection, and the page does not come back by itself. */
 export function sentAway(message) {
   phase.value = 'gone';
-  farewell.message = message ?? farewell.message ?? t('chat.sentAway');
+  farewell.message ??= message ?? t('chat.sentAway'); // what was told of a kick or ban says more
 }
 
 /** What was said about the reason, before the server ended the connection. */

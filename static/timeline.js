@@ -1,5 +1,6 @@
 // A stretch of a room's history without gaps, as long as the page has use for: pages are added at one end and dropped at the other.
 import { batch, signal } from './vendor/signals.js';
+import { describeError } from './account/i18n.js';
 import { patiently } from './connection.js';
 import { isSelf } from './state.js';
 
@@ -259,7 +260,7 @@ export class Timeline {
 
   async #ask(wanted) {
     const ack = await patiently('get_history', { room: this.#room.name, limit: PAGE, ...wanted });
-    this.error.value = ack.ok || ack.error.code === 'unavailable' ? '' : ack.error.message;
+    this.error.value = ack.ok || ack.error.code === 'unavailable' ? '' : describeError(ack.error);
     return ack.ok ? ack : null;
   }
 }
