@@ -11,9 +11,10 @@ const ROOT = new URL('../../', import.meta.url);
 // What pages have in their markup that is the same in every language, or stands there for want of any script.
 const IN_EVERY_LANGUAGE = ['Secure Chat', 'This page needs JavaScript.', 'Diese Seite braucht JavaScript.'];
 
-/** Keys such as `account.sign_in`, and their texts. */
-function flat(texts) {
-  return new Map(Object.entries(texts).flatMap(([section, of]) => Object.entries(of).map(([name, text]) => [`${section}.${name}`, text])));
+/** Keys such as `account.sign_in` or `chat.level.all`, and their texts. Plural forms are one text: all of them have an `other`. */
+function flat(texts, above = '') {
+  const isText = (text) => typeof text === 'string' || 'other' in text;
+  return new Map(Object.entries(texts).flatMap(([name, text]) => (isText(text) ? [[above + name, text]] : [...flat(text, `${above}${name}.`)])));
 }
 
 const forms = (text) => (typeof text === 'string' ? { text } : text);
@@ -31,7 +32,7 @@ async function namedKeys() {
   const [scripts, markup] = [await sources('static/', '.js'), await sources('templates/', '.html')];
   const inMarkup = markup.flatMap(({ name, text }) => [...text.matchAll(/data-t(?:-\w+)?="([^"]+)"/g)].map(([, key]) => ({ name, key })));
   const inScripts = scripts.flatMap(({ name, text }) =>
-    [...text.matchAll(/['`]((?:account|dialogs|common|chat)\.(?:\w|\$\{[^}]*\})+)['`]/g)].map(([, key]) => ({ name, key })),
+    [...text.matchAll(/['`]((?:account|dialogs|common|chat)\.(?:[\w.]|\$\{[^}]*\})+)['`]/g)].map(([, key]) => ({ name, key })),
   );
   return [...inMarkup, ...inScripts].map(({ name, key }) => {
     const parts = key.split(/\$\{[^}]*\}/);
