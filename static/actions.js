@@ -7,7 +7,7 @@ import { openDialog } from './dialogs.js';
 import { roleChanged } from './people.js';
 import { goTo, goToPerson, isNotYet, linkTo } from './route.js';
 import { block, toggleMuted } from './session.js';
-import { blocked, drawer, isModerator, isSelf, mayModerate, PUBLIC } from './state.js';
+import { blocked, drawer, isModerator, isSelf, mayModerate, me, PUBLIC } from './state.js';
 import { tell, tellError } from './toasts.js';
 
 export async function react(message, emoji, remove = false) {
@@ -24,7 +24,7 @@ export function messageItems(room, message) {
     mine && { label: t('chat.edit'), run: () => (room.editing.value = message) },
     message.message && { label: t('chat.copyText'), run: () => copy(message.message) },
     { label: t('chat.copyLink'), run: () => copy(`${location.origin}${location.pathname}${linkTo(room, message.seq)}`) },
-    (moderates || room.kind === 'direct') && { label: t('chat.pin'), run: () => pin(message, true) },
+    (moderates || (room.kind === 'direct' && me.value.account)) && { label: t('chat.pin'), run: () => pin(message, true) },
     (moderates || room.kind === 'direct') && message.pinned && { label: t('chat.unpin'), run: () => pin(message, false) },
     !mine && { label: t('chat.reportMenu'), run: () => report(message) },
     (mine || moderates) && { label: t('chat.deleteMenu'), danger: true, run: () => remove(message, mine) },
