@@ -8,12 +8,10 @@ import { stage } from './scene.mjs';
 const inScene = stage(Reader);
 const OUTAGE = /ERR_CONNECTION_REFUSED|WebSocket connection|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|ERR_INTERNET_DISCONNECTED/;
 // A server without push says so where a page asks for the settings of notifications.
-const NO_PUSH = /status of 404.*\/api\/notifications/;
 const upTo = (last, from = 1) => Array.from({ length: last - from + 1 }, (_, place) => from + place);
 
 /** Somebody with an account, in the chat. */
 async function signsUp(scene, name, options) {
-  scene.expected = NO_PUSH;
   const person = await scene.visitor();
   await person.signIn(name, options);
   return person;
