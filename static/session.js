@@ -46,12 +46,12 @@ async function settleIn() {
   await Promise.all([comeIntoGroups(), listDirects()]);
   await countUnread();
   if (phase.value !== 'inside') phase.value = 'inside';
+  if (!me.value.account) await repeatPreferences(); // before anything is read again
   const open = [...rooms.value.values()].filter(({ timeline }) => timeline.loaded.value);
   const first = open.filter(({ name }) => name === selected.value);
   for (const { timeline } of [...first, ...open.filter((room) => !first.includes(room))]) await timeline.refresh();
   const shown = rooms.value.get(selected.value);
   if (shown && !shown.timeline.loaded.value) followAddress(); // it was opened while there was no connection
-  if (!me.value.account) await repeatPreferences();
   if (attentive.value) markRead();
   flush();
 }

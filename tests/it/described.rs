@@ -120,7 +120,8 @@ async fn every_event_that_can_be_told_is_described() {
 }
 
 /// What has no description: the pages, and the documents themselves.
-const PLAIN: [&str; 5] = ["/", "/account", "/api", "/api/openapi.json", "/api/asyncapi.json"];
+const PLAIN: [&str; 7] =
+    ["/", "/account", "/api", "/api/openapi.json", "/api/asyncapi.json", "/sw.js", "/manifest.webmanifest"];
 
 #[tokio::test]
 async fn every_route_is_described() {

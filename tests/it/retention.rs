@@ -73,7 +73,7 @@ async fn an_account_takes_along_what_it_has_and_nothing_of_others() {
     let body = call(&server, "GET", "/api/export", Some(&token), Value::Null).await.body;
     let lines: Vec<Value> = body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let kinds: Vec<_> = lines.iter().map(|line| line["kind"].as_str().unwrap()).collect();
-    assert_eq!(&kinds[..4], ["account", "session", "block", "room"]);
+    assert_eq!(&kinds[..5], ["account", "session", "block", "notifications", "room"]);
     let mut texts: Vec<_> = lines.iter().filter_map(|line| line["message"].as_str()).collect();
     texts.sort();
     assert_eq!(texts, ["four", "one", "three", "two"]);
