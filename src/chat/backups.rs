@@ -58,8 +58,9 @@ pub async fn back_up(app: &App, actor: &Actor) -> Result<BackupCreated> {
 /// Makes a backup in a new file, and reads it again.
 pub async fn make(app: &App, file: &Path) -> Result<Manifest> {
     let (at, files, path) = (app.now(), app.files.clone(), file.to_owned());
-    let made =
-        app.db.read(move |reader| backup::make(reader, &files, &path, at).map_err(|error| failed(&path, &error)));
+    let made = app
+        .db
+        .read_outside(move |reader| backup::make(reader, &files, &path, at).map_err(|error| failed(&path, &error)));
     made.await?;
     let (source, path) = (app.config.master_key.clone(), file.to_owned());
     let verified =

@@ -111,16 +111,26 @@ impl Db {
         F: FnOnce(&mut Reader) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
+        let vault = self.vault.clone();
+        let work = move |reader: &mut Reader| match vault.are_blinds_changing() {
+            true => reader.at_one_moment(work),
+            false => work(reader),
+        };
+        self.read_outside(work).await
+    }
+
+    /// As `read`, and never within a transaction: for what SQLite does outside of one alone, such as copying itself.
+    pub async fn read_outside<T, F>(&self, work: F) -> Result<T>
+    where
+        F: FnOnce(&mut Reader) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
         let readers = self.readers.lock().expect("readers lock").clone().ok_or_else(Error::shutting_down)?;
         let vault = self.vault.clone();
         let task = tokio::task::spawn_blocking(move || {
             let mut connection =
                 readers.get().map_err(|_| Error::Unavailable("The database cannot be reached. Try again.".into()))?;
-            let mut reader = Reader { connection: &mut connection, vault: &vault };
-            match vault.are_blinds_changing() {
-                true => reader.at_one_moment(work),
-                false => work(&mut reader),
-            }
+            work(&mut Reader { connection: &mut connection, vault: &vault })
         });
         task.await.unwrap_or_else(|error| Err(Error::internal(error)))
     }
