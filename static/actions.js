@@ -5,7 +5,7 @@ import { request } from './connection.js';
 import { pickEmoji } from './emoji.js';
 import { openDialog } from './dialogs.js';
 import { roleChanged } from './people.js';
-import { goTo, goToPerson, isNotYet, linkTo } from './route.js';
+import { fullLinkTo, goTo, goToPerson } from './route.js';
 import { block, toggleMuted } from './session.js';
 import { blocked, drawer, isModerator, isSelf, mayModerate, me, PUBLIC } from './state.js';
 import { tell, tellError } from './toasts.js';
@@ -23,7 +23,7 @@ export function messageItems(room, message) {
     { label: t('chat.react'), run: () => pickEmoji(document.activeElement, (emoji) => react(message, emoji)) },
     mine && { label: t('chat.edit'), run: () => (room.editing.value = message) },
     message.message && { label: t('chat.copyText'), run: () => copy(message.message) },
-    { label: t('chat.copyLink'), run: () => copy(`${location.origin}${location.pathname}${linkTo(room, message.seq)}`) },
+    { label: t('chat.copyLink'), run: () => copy(fullLinkTo(room, message.seq)) },
     (moderates || (room.kind === 'direct' && me.value.account)) && { label: t('chat.pin'), run: () => pin(message, true) },
     (moderates || room.kind === 'direct') && message.pinned && { label: t('chat.unpin'), run: () => pin(message, false) },
     !mine && { label: t('chat.reportMenu'), run: () => report(message) },
@@ -66,9 +66,9 @@ export function roomItems(room) {
   return [
     { label: t(room.muted.value ? 'chat.unmuteRoom' : 'chat.muteRoom'), run: () => toggleMuted(room) },
     { label: t('chat.roomSettings'), run: () => (drawer.value = 'room') },
-    { label: t('chat.copyRoomLink'), run: () => copy(`${location.origin}${location.pathname}${linkTo(room)}`) },
+    { label: t('chat.copyRoomLink'), run: () => copy(fullLinkTo(room)) },
     room.kind === 'group' && { label: t('chat.leave'), danger: true, run: () => leave(room) },
-  ].filter(() => !isNotYet(room));
+  ];
 }
 
 export async function pin(message, wanted) {

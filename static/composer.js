@@ -8,7 +8,7 @@ import { pickEmoji } from './emoji.js';
 import { html } from './html.js';
 import { IconButton, icon } from './icons.js';
 import { discard, post } from './outbox.js';
-import { isSelf, me } from './state.js';
+import { isSelf, me, titleOf } from './state.js';
 import { attach, cancel, isUploading } from './uploads.js';
 import { isNotYet } from './route.js';
 import { tell } from './toasts.js';
@@ -43,7 +43,7 @@ export function Composer({ room }) {
     <div class="writing">
       <label class="icon attach" title=${t('chat.attach')}>${icon('attach')}<span class="visually-hidden">${t('chat.attach')}</span><input class="visually-hidden" type="file" multiple onChange=${({ currentTarget }) => { attach(room, currentTarget.files); currentTarget.value = ''; }} /></label>
       <label for="message" class="visually-hidden">${t('chat.messageLabel')}</label>
-      <textarea id="message" ref=${input} rows="1" dir="auto" autocomplete="off" aria-describedby="message-error" placeholder=${t('chat.writeIn', { room: room.partner ?? (room.kind === 'public' ? t('chat.publicRoom') : room.name) })}
+      <textarea id="message" ref=${input} rows="1" dir="auto" autocomplete="off" aria-describedby="message-error" placeholder=${t('chat.writeIn', { room: titleOf(room) })}
         onInput=${() => typed(room)} onKeyDown=${(event) => onKey(event, room)} onPaste=${(event) => paste(event, room)} onBlur=${() => setTimeout(() => complete(null), 150)} />
       <${IconButton} name="react" label=${t('chat.emoji')} onClick=${({ currentTarget }) => pickEmoji(currentTarget, insert)} />
       <button type="submit" class="icon send" aria-label=${t('chat.send')} title=${t('chat.send')}>${icon('send')}</button>
@@ -157,7 +157,7 @@ function paste(event, room) {
 }
 
 /** Puts a text where the cursor is. */
-export function insert(text) {
+function insert(text) {
   box.setRangeText(text, box.selectionStart, box.selectionEnd, 'end');
   box.focus();
   box.dispatchEvent(new Event('input'));

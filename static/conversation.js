@@ -5,15 +5,13 @@ import { roomItems } from './actions.js';
 import { Composer } from './composer.js';
 import { reconnectNow, request } from './connection.js';
 import { html } from './html.js';
-import { IconButton } from './icons.js';
+import { IconButton, icon } from './icons.js';
 import { Log } from './log.js';
 import { openMenu } from './menu.js';
-import { followAddress, showRooms } from './route.js';
+import { isNotYet, showRooms } from './route.js';
 import { groupPayload } from './session.js';
-import { connection, drawer, room, rooms, selected } from './state.js';
+import { connection, drawer, room, rooms, selected, titleOf } from './state.js';
 import { attach } from './uploads.js';
-
-export const titleOf = (room) => (room.kind === 'public' ? t('chat.publicRoom') : (room.partner ?? room.name));
 
 export function Conversation() {
   const { value: shown } = room;
@@ -34,7 +32,7 @@ function Open({ room }) {
       <${IconButton} name="people" label=${t('chat.people')} aria-expanded=${String(drawer.value === 'people')} onClick=${() => toggle('people')} />
       <${IconButton} name="pin" label=${t('chat.pins')} aria-expanded=${String(drawer.value === 'pins')} onClick=${() => toggle('pins')} />
       <${IconButton} name="search" label=${t('chat.search')} aria-expanded=${String(drawer.value === 'search')} onClick=${() => toggle('search')} />
-      <${IconButton} name="more" label=${t('chat.roomActions')} aria-haspopup="menu" onClick=${({ currentTarget }) => openMenu(currentTarget, t('chat.roomActions'), roomItems(room))} />
+      ${!isNotYet(room) && html`<${IconButton} name="more" label=${t('chat.roomActions')} aria-haspopup="menu" onClick=${({ currentTarget }) => openMenu(currentTarget, t('chat.roomActions'), roomItems(room))} />`}
     <//>
     <${Connection} />
     <${Log} room=${room} />
@@ -49,7 +47,7 @@ const toggle = (which) => (drawer.value = drawer.value === which ? null : which)
 function Head({ title, children }) {
   const elsewhere = [...rooms.value.values()].filter((other) => other.name !== selected.value && !other.muted.value).reduce((sum, { unread }) => sum + unread.value, 0);
   return html`<header class="room-head">
-    <button type="button" class="icon only-phone" aria-label=${t('chat.allRooms') + (elsewhere > 0 ? `, ${t('chat.unread', { count: elsewhere })}` : '')} onClick=${showRooms}><svg class="icon-image" viewBox="0 0 24 24" aria-hidden="true"><path d="M15 5l-7 7 7 7" /></svg>${elsewhere > 0 && html`<span class="badge">${elsewhere}</span>`}</button>
+    <button type="button" class="icon only-phone" aria-label=${t('chat.allRooms') + (elsewhere > 0 ? `, ${t('chat.unread', { count: elsewhere })}` : '')} onClick=${showRooms}>${icon('back')}${elsewhere > 0 && html`<span class="badge">${elsewhere}</span>`}</button>
     <h2 id="room-name" tabindex="-1"><bdi>${title}</bdi></h2>
     ${children}
   </header>`;
@@ -81,7 +79,6 @@ function Closed({ name }) {
     const ack = await request('join_group', groupPayload(name, password));
     if (!ack.ok) return setError(ack.error);
     rooms.value.get(name).password = password; // in memory only: for coming back after a break
-    followAddress();
   };
   return html`<div class="conversation">
     <${Head} title=${name} />

@@ -3,15 +3,14 @@ import { useEffect, useLayoutEffect, useRef, useState } from './vendor/preact-ho
 import { describeError, formatTime, t } from './account/i18n.js';
 import { copy, leave, pin } from './actions.js';
 import { patiently, request } from './connection.js';
-import { titleOf } from './conversation.js';
 import { html } from './html.js';
 import { IconButton } from './icons.js';
 import { NotifyRoom } from './notifications.js';
 import { People } from './people.js';
-import { goTo, isNotYet, linkTo } from './route.js';
+import { fullLinkTo, goTo, isNotYet } from './route.js';
 import { Search } from './search.js';
 import { toggleMuted } from './session.js';
-import { drawer, mayModerate, room as shown } from './state.js';
+import { drawer, mayModerate, room as shown, titleOf } from './state.js';
 import { tell } from './toasts.js';
 
 const PANELS = { people: People, pins: Pins, search: Search, room: RoomSettings };
@@ -81,7 +80,7 @@ function RoomSettings({ room }) {
     ${mayModerate(room) && html`
       <${Choice} id="slow-mode" label=${t('chat.slowMode')} options=${SLOW_MODES.map((seconds) => [seconds, seconds === 0 ? t('chat.off') : t('chat.seconds', { count: seconds })])} onChange=${set('set_slow_mode', (seconds) => ({ seconds }), 'chat.saved')} />
       <${Choice} id="retention" label=${t('chat.retention')} options=${KEPT_DAYS.map((days) => [days, days === 0 ? t('chat.forEver') : t('chat.days', { count: days })])} onChange=${set('set_retention', (days) => ({ days }), 'chat.saved')} />`}
-    ${room.kind !== 'direct' && html`<button type="button" class="quiet" onClick=${() => copy(`${location.origin}${location.pathname}${linkTo(room)}`)}>${t('chat.copyRoomLink')}</button>`}
+    ${room.kind !== 'direct' && html`<button type="button" class="quiet" onClick=${() => copy(fullLinkTo(room))}>${t('chat.copyRoomLink')}</button>`}
     ${room.kind === 'group' && html`<button type="button" class="danger" onClick=${() => leave(room)}>${t('chat.leave')}</button>`}
   </div>`;
 }

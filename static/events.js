@@ -8,7 +8,7 @@ import { changePresence, personJoined, personLeft, roleChanged } from './people.
 import { isAtEnd, markRead } from './reading.js';
 import { followAddress, goTo } from './route.js';
 import { chatJoined, farewell, isMutedAtStart, listDirects, noteUnread } from './session.js';
-import { addRoom, attentive, groups, isSelf, PUBLIC, removeRoom, Room, rooms, sameName, selected } from './state.js';
+import { addRoom, attentive, groups, isSelf, PUBLIC, removeRoom, Room, rooms, sameName, selected, titleOf } from './state.js';
 import { tell } from './toasts.js';
 
 const TYPING_MS = 6_000;
@@ -16,7 +16,7 @@ const TYPING_MS = 6_000;
 export function setUpEvents() {
   on('chat_joined', chatJoined);
   on('group_list_updated', ({ available_groups: names }) => (groups.value = names));
-  on('group_created', ({ group_name: name }) => (roomIn(name).isIn = true));
+  on('group_created', ({ group_name: name }) => roomIn(name));
   on('group_joined', groupJoined);
   on('group_left', ({ group_name: name }) => forget(name));
   on('new_message', newMessage);
@@ -33,7 +33,7 @@ export function setUpEvents() {
   on('presence_changed', changePresence);
   on('role_set', ({ username, room, role }) => {
     roleChanged(room);
-    if (isSelf(username)) tell(t(`chat.roleSet.${role}`, { room: titleOf(room) }));
+    if (isSelf(username)) tell(t(`chat.roleSet.${role}`, { room: titleOfRoom(room) }));
   });
   on('slow_mode_set', ({ room, seconds }) => room === selected.value && tell(seconds > 0 ? t('chat.slowModeOn', { seconds }) : t('chat.slowModeOff')));
   on('retention_set', ({ room, days }) => room === selected.value && tell(days > 0 ? t('chat.retentionOn', { count: days }) : t('chat.retentionOff')));
@@ -41,7 +41,7 @@ export function setUpEvents() {
 }
 
 const roomIn = (name) => rooms.value.get(name) ?? addRoom(withMute(new Room(name, 'group')));
-const titleOf = (name) => (name === PUBLIC ? t('chat.publicRoom') : name);
+const titleOfRoom = (name) => titleOf(rooms.value.get(name) ?? { name });
 
 function withMute(room) {
   room.muted.value = isMutedAtStart(room.name);
@@ -51,7 +51,6 @@ function withMute(room) {
 function groupJoined({ group_name: name, messages, members }) {
   const isNew = !rooms.value.has(name);
   const room = roomIn(name);
-  room.isIn = true;
   room.closed.value = '';
   room.members.value = members;
   room.last = Math.max(room.last, messages.at(-1)?.seq ?? 0);
@@ -117,7 +116,6 @@ function pinChanged(name, id, pinned, username) {
   const room = rooms.value.get(name);
   if (!room) return;
   room.timeline.change(id, (message) => ({ ...message, pinned }));
-  room.pinsChanged = (room.pinsChanged ?? 0) + 1;
   dispatchEvent(new CustomEvent('pins-changed', { detail: { room: name } }));
   if (name === selected.value && !isSelf(username)) tell(t(pinned ? 'chat.pinnedBy' : 'chat.unpinnedBy', { name: username }));
 }
@@ -138,7 +136,7 @@ function stopsTyping(room, username) {
 }
 
 function sanctioned({ action, room: name, until, reason }) {
-  const place = name === null ? t('chat.thisServer') : titleOf(name);
+  const place = name === null ? t('chat.thisServer') : titleOfRoom(name);
   const told = t(`chat.sanctioned.${action}`, { place }) + (until ? ` ${t('chat.until', { time: formatTime(until) })}` : '') + (reason ? ` ${t('chat.reason', { reason })}` : '');
   tell(told);
   if (action !== 'kick' && action !== 'ban') return;

@@ -7,7 +7,7 @@ import { icon } from './icons.js';
 import { Message, Waiting } from './message.js';
 import { outbox } from './outbox.js';
 import { setAtEnd } from './reading.js';
-import { isSelf, sameName } from './state.js';
+import { isSelf, sameName, titleOf } from './state.js';
 
 const NEAR_PX = 60; // this near to the end is at the end
 // Before an end, at which the next page is asked for: in screens, but never so much that a page added at one end makes the other end ask.
@@ -150,7 +150,7 @@ export class Log extends Component {
     const { timeline } = room;
     const waiting = outbox.value.filter((entry) => entry.room === room.name || (room.partner && sameName(entry.to, room.partner)));
     return html`<div class="log-place">
-      <div id="log" class="log" ref=${this.box} tabindex="0" role="group" aria-label=${t('chat.messagesIn', { room: room.partner ?? (room.kind === 'public' ? t('chat.publicRoom') : room.name) })} data-log=${room.name} onScroll=${this.onScroll} onKeyDown=${this.onKey} onfocusin=${this.noticeFocus} onfocusout=${this.noticeFocus}>
+      <div id="log" class="log" ref=${this.box} tabindex="0" role="group" aria-label=${t('chat.messagesIn', { room: titleOf(room) })} data-log=${room.name} onScroll=${this.onScroll} onKeyDown=${this.onKey} onfocusin=${this.noticeFocus} onfocusout=${this.noticeFocus}>
         <div class="log-inner">
           ${timeline.atStart.value ? html`<p class="notice">${t(timeline.messages.value.length === 0 && waiting.length === 0 ? 'chat.nothingYet' : 'chat.beginning')}</p>` : html`<p class="notice" aria-hidden="true">${timeline.error.value || t('chat.loading')}</p>`}
           ${lines(room, timeline)}

@@ -13,14 +13,12 @@ export function openMenu(opener, label, items) {
   shown.value = { opener, label, items: items.filter(Boolean) };
 }
 
-export function closeMenu() {
+function closeMenu() {
   const was = shown.value;
   if (!was) return;
   shown.value = null;
   was.opener.focus();
 }
-
-export const isMenuOf = (opener) => shown.value?.opener === opener;
 
 export function Menu() {
   const menu = useRef(null);

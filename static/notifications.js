@@ -4,10 +4,9 @@ import { effect, signal } from './vendor/signals.js';
 import { useEffect } from './vendor/preact-hooks.js';
 import { get, post } from './account/api.js';
 import { t } from './account/i18n.js';
-import { titleOf } from './conversation.js';
 import { html } from './html.js';
 import { linkTo } from './route.js';
-import { attentive, me, rooms, selected } from './state.js';
+import { attentive, me, rooms, selected, titleOf } from './state.js';
 import { tellError } from './toasts.js';
 
 const LEVELS = ['all', 'mentions', 'none'];
@@ -73,7 +72,7 @@ async function save(what) {
   }
   const answer = await post('/api/notifications', what);
   if (!answer.ok) return tellError(answer.error);
-  await loadNotifications();
+  settings.value = answer;
 }
 
 async function turnOn() {

@@ -13,6 +13,9 @@ export function linkTo({ name, kind, partner }, seq = null) {
   return `#/${where}${seq === null ? '' : `/${seq}`}`;
 }
 
+/** The same, to be given to somebody. */
+export const fullLinkTo = (...place) => `${location.origin}${location.pathname}${linkTo(...place)}`;
+
 /** Shows a room that one is in, or could join. */
 export function goTo(name, seq = null) {
   const room = rooms.value.get(name) ?? { name, kind: 'group' };

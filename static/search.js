@@ -3,10 +3,9 @@ import { signal } from './vendor/signals.js';
 import { useEffect, useRef } from './vendor/preact-hooks.js';
 import { describeError, formatTime, t } from './account/i18n.js';
 import { patiently } from './connection.js';
-import { titleOf } from './conversation.js';
 import { html } from './html.js';
 import { goTo } from './route.js';
-import { rooms } from './state.js';
+import { rooms, titleOf } from './state.js';
 
 const wanted = signal({ query: '', here: false, from: '', after: '', before: '' });
 const found = signal({ hits: [], next: null, state: 'idle', error: null }); // 'idle', 'looking', 'done'

@@ -22,17 +22,13 @@ export function chatJoined({ username, public_messages: messages, available_grou
   me.value = { ...me.value, username };
   groups.value = names;
   const room = rooms.value.get(PUBLIC) ?? addRoom(new Room(PUBLIC, 'public'));
-  room.isIn = true;
   room.closed.value = '';
   room.timeline.begin(messages);
 }
 
 /** After every connect: the server may not know this page any more, so it says again who it is and where it was. */
 export async function comeBack() {
-  for (const room of rooms.value.values()) {
-    room.isIn = false;
-    room.timeline.pause();
-  }
+  for (const { timeline } of rooms.value.values()) timeline.pause();
   if (!(await lookUpAccount())) return;
   if (!me.value) return void (phase.value = 'outside');
   const ack = await patiently('join_chat', { username: me.value.username });
@@ -78,7 +74,6 @@ export async function listDirects() {
   if (!ack.ok) return;
   for (const { room: name, username, last } of ack.directs) {
     const room = rooms.value.get(name) ?? addRoom(new Room(name, 'direct', username));
-    room.isIn = true;
     room.last = Math.max(room.last, last);
     takePlaceOf(username);
   }

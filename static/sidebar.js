@@ -3,13 +3,12 @@ import { t } from './account/i18n.js';
 import { html } from './html.js';
 import { IconButton, icon } from './icons.js';
 import { hasDraft } from './composer.js';
-import { titleOf } from './conversation.js';
 import { openDialog } from './dialogs.js';
 import { openMenu } from './menu.js';
 import { Avatar } from './message.js';
 import { ownItems } from './own-menu.js';
 import { linkTo } from './route.js';
-import { blocked, drawer, groups, isAdmin, me, rooms, sameName, selected } from './state.js';
+import { blocked, drawer, groups, isAdmin, me, rooms, sameName, selected, titleOf } from './state.js';
 
 export function Sidebar() {
   const all = [...rooms.value.values()];

@@ -1,5 +1,6 @@
 // What the page knows, as signals: who one is, the rooms, what is shown. Screens read it, handlers of events change it.
 import { computed, signal } from './vendor/signals.js';
+import { t } from './account/i18n.js';
 import { Timeline } from './timeline.js';
 
 export const PUBLIC = 'public'; // the wire's name of the public room; no group can have it
@@ -39,9 +40,11 @@ export class Room {
     this.last = 0; // the `seq` of its newest message
     this.counted = 0; // and of the newest one that the server had counted, when it told what is new
     this.password = ''; // in memory only: a guest needs it to come back
-    this.isIn = false; // whether this connection hears it
   }
 }
+
+/** What a room is called on the page. */
+export const titleOf = ({ name, kind, partner }) => (kind === 'public' ? t('chat.publicRoom') : (partner ?? name));
 
 export function addRoom(room) {
   rooms.value = new Map(rooms.value).set(room.name, room);

@@ -1,8 +1,7 @@
 // Short words about what happened, at the edge of the page: never a dialog that stops a person.
 import { signal } from './vendor/signals.js';
-import { describeError } from './account/i18n.js';
+import { describeError, t } from './account/i18n.js';
 import { html } from './html.js';
-import { t } from './account/i18n.js';
 
 const STAY_MS = 8_000;
 const MOST = 3;

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { describe } from 'node:test';
 import { assertAccessible, assertContrast, assertFits, tabTo } from './checks.mjs';
 import { Holder, PASSWORD, member, owner, ownerLink } from './holders.mjs';
-import { openPage } from './people.mjs';
 import { stage } from './scene.mjs';
 
 const SECRETS = { SECRET_KEY: 's3cret-s3cret-s3cret', EMIT_TOKEN: '3mit-3mit-3mit-3mit-3mit-3mit-3mit' };

@@ -5,7 +5,7 @@ import { Person } from './people.mjs';
 export const PASSWORD = 'correct horse battery';
 export const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
 // What Chromium writes to the console when the server says "not signed in", or refuses what the test gets wrong on purpose.
-export const REFUSALS = /status of 40[0139].*\/api\//;
+const REFUSALS = /status of 40[0139].*\/api\//;
 
 /** A person who goes back and forth between the chat and the account page, as one browser with its cookies. */
 export class Holder extends Person {

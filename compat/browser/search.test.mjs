@@ -123,7 +123,7 @@ describe('being told', () => {
     await dialog(alice).getByRole('button', { name: 'Close' }).click();
     await alice.page.getByRole('button', { name: 'Actions for this room' }).click();
     await alice.page.getByRole('menuitem', { name: 'Room settings' }).click();
-    const saved = alice.page.waitForResponse((answer) => answer.url().endsWith('/api/notifications') && answer.request().method() === 'GET');
+    const saved = alice.page.waitForResponse((answer) => answer.url().endsWith('/api/notifications') && answer.request().method() === 'POST');
     await alice.page.getByLabel('Notifications of this room').selectOption('none');
     await saved;
     const again = await scene.comesBack('alice');

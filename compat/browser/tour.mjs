@@ -11,7 +11,7 @@ const TOO_LONG = 'wort '.repeat(80);
 const PASSWORD = 'correct horse battery';
 
 /** What the pages say in a language, as `t` would. */
-export function wordsOf(locale = 'en') {
+function wordsOf(locale = 'en') {
   const strings = locale.startsWith('de') ? de : en;
   return (key, values = {}) => {
     const found = key.split('.').reduce((from, part) => from[part], strings.chat);
