@@ -138,9 +138,10 @@ function stopsTyping(room, username) {
 function sanctioned({ action, room: name, until, reason }) {
   const place = name === null ? t('chat.thisServer') : titleOfRoom(name);
   const told = t(`chat.sanctioned.${action}`, { place }) + (until ? ` ${t('chat.until', { time: formatTime(until) })}` : '') + (reason ? ` ${t('chat.reason', { reason })}` : '');
+  const isOut = action === 'kick' || action === 'ban';
+  if (isOut && name === null) return void (farewell.message = told); // the whole page says it
   tell(told);
-  if (action !== 'kick' && action !== 'ban') return;
-  if (name === null) farewell.message = told;
-  else if (name === PUBLIC) rooms.value.get(PUBLIC).closed.value = told;
+  if (!isOut) return;
+  if (name === PUBLIC) rooms.value.get(PUBLIC).closed.value = told;
   else forget(name);
 }
