@@ -147,7 +147,7 @@ describe('files', () => {
   inScene('chosen, dropped and pasted, with a text or alone', async (scene) => {
     const [alice, bob] = [await scene.joins('alice'), await scene.joins('bob')];
     await alice.page.getByLabel('Add files').setInputFiles([picture, textFile('notes.txt')]);
-    for (const place of [0, 1]) await alice.page.locator('.uploads li').nth(place).getByText('kB').waitFor();
+    for (const place of [0, 1]) await alice.page.locator('.uploads li').nth(place).getByText(/^\d+ (byte|kB)$/).waitFor();
     await alice.say('with two files');
     await bob.reads('with two files', 'alice');
     await bob.log.locator('.files .file').getByText('notes.txt').waitFor();
@@ -164,7 +164,7 @@ describe('files', () => {
         const made = event === 'drop' ? new DragEvent('drop', { dataTransfer: data, bubbles: true }) : new ClipboardEvent('paste', { clipboardData: data, bubbles: true });
         target.dispatchEvent(made);
       }, how);
-      await alice.page.locator('.uploads li').getByText('kB').waitFor();
+      await alice.page.locator('.uploads li').getByText(/^\d+ (byte|kB)$/).waitFor();
       await alice.composer.press('Enter');
       await bob.log.locator('.files .file').getByText(`${how}.txt`).waitFor();
     }
@@ -174,7 +174,7 @@ describe('files', () => {
     scene.expected = REFUSED_UPLOAD;
     const alice = await scene.joins('alice');
     await alice.page.getByLabel('Add files').setInputFiles(textFile('wrong.txt'));
-    await alice.page.locator('.uploads li').getByText('kB').waitFor();
+    await alice.page.locator('.uploads li').getByText(/^\d+ (byte|kB)$/).waitFor();
     await alice.page.getByRole('button', { name: 'Remove wrong.txt' }).click();
     await alice.page.locator('.uploads').waitFor({ state: 'detached' });
     await alice.page.getByLabel('Add files').setInputFiles(textFile('large.txt', 200_000));
