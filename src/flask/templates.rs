@@ -18,7 +18,6 @@ const ROUTES: [(&str, &str); 3] = [("index", "/"), ("account", "/account"), ("ad
 
 pub struct Templates {
     environment: Environment<'static>,
-    folder: Option<PathBuf>,
     config: BTreeMap<&'static str, Value>,
 }
 
@@ -39,8 +38,8 @@ pub struct Rendered {
     pub html: String,
     /// Set when the page asked for a nonce: then it is written for a strict policy.
     pub nonce: Option<String>,
-    /// Whether it is one of ours, and no deployment's own.
-    pub built_in: bool,
+    /// Whether it said `csp_nonce(trusted_types=true)`: no script of it is in the page, or made of a text.
+    pub trusted_types: bool,
 }
 
 impl Templates {
@@ -63,18 +62,21 @@ impl Templates {
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.add_function("url_for", url_for);
         environment.add_function("get_flashed_messages", |_: Rest<Value>, _: Kwargs| Vec::<Value>::new());
-        Self { environment, folder: config.templates_dir.clone(), config: flask_config(config) }
+        Self { environment, config: flask_config(config) }
     }
 
     /// The error says file, line and what was wrong: for the log and for the page shown in development.
     pub fn render(&self, name: &str, request: &RequestFacts) -> Result<Rendered, minijinja::Error> {
         let nonce = BASE64_URL_SAFE_NO_PAD.encode(random_bytes::<16>());
         let asked = Arc::new(AtomicBool::new(false));
+        let trusted = Arc::new(AtomicBool::new(false));
         let csp_nonce = {
-            let (nonce, asked) = (nonce.clone(), asked.clone());
-            move || {
+            let (nonce, asked, trusted) = (nonce.clone(), asked.clone(), trusted.clone());
+            move |options: Kwargs| -> Result<String, minijinja::Error> {
                 asked.store(true, Ordering::Relaxed);
-                nonce.clone()
+                trusted.fetch_or(options.get::<Option<bool>>("trusted_types")?.unwrap_or(false), Ordering::Relaxed);
+                options.assert_all_used()?;
+                Ok(nonce.clone())
             }
         };
         let csrf = request.csrf_token.clone();
@@ -86,8 +88,8 @@ impl Templates {
             csrf_token => Value::from_function(move || csrf.clone()),
         };
         let html = self.environment.get_template(name)?.render(context)?;
-        let built_in = !self.folder.as_ref().is_some_and(|folder| folder.join(name).is_file());
-        Ok(Rendered { html, nonce: asked.load(Ordering::Relaxed).then_some(nonce), built_in })
+        let nonce = asked.load(Ordering::Relaxed).then_some(nonce);
+        Ok(Rendered { html, nonce, trusted_types: trusted.load(Ordering::Relaxed) })
     }
 }
 

@@ -85,12 +85,12 @@ fn render(web: &Web, name: &str, request: &Request) -> Response {
 }
 
 fn page(rendered: Rendered) -> Response {
-    let policy = match (rendered.nonce, rendered.built_in) {
-        (nonce, true) => built_in_policy(nonce.map(|nonce| format!(" 'nonce-{nonce}'")).unwrap_or_default()),
+    let policy = match (rendered.nonce, rendered.trusted_types) {
+        (Some(nonce), true) => strictest(&nonce),
         (Some(nonce), false) => format!(
             "default-src 'self'; script-src 'self' 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
         ),
-        (None, false) => FOREIGN_PAGE.to_owned(),
+        (None, _) => FOREIGN_PAGE.to_owned(),
     };
     let headers: [(HeaderName, String); 2] = [(CONTENT_SECURITY_POLICY, policy), (CACHE_CONTROL, "no-cache".into())];
     (headers, Html(rendered.html)).into_response()
@@ -98,9 +98,9 @@ fn page(rendered: Rendered) -> Response {
 
 /// For our own pages: scripts from files alone, and none from a text (Trusted Types). What is seen first has its few styles
 /// in the page, under the nonce.
-fn built_in_policy(nonce: String) -> String {
+fn strictest(nonce: &str) -> String {
     format!(
-        "default-src 'self'; script-src 'self'; style-src 'self'{nonce}; img-src 'self' data: blob:; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types secure-chat"
+        "default-src 'self'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data: blob:; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types secure-chat"
     )
 }
 

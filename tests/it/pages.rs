@@ -6,9 +6,15 @@ use crate::http::ask;
 use crate::server::Server;
 
 #[tokio::test]
-async fn the_built_in_page_has_a_strict_policy_and_its_files() {
-    let server = Server::start();
-    let page = ask(&server, "GET", "/").await;
+async fn our_page_has_a_strict_policy_and_its_files_built_in_or_from_a_folder() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/templates");
+    for server in [Server::start(), Server::start_with(&[("TEMPLATES_DIR", folder)])] {
+        assert_strict(&server).await;
+    }
+}
+
+async fn assert_strict(server: &Server) {
+    let page = ask(server, "GET", "/").await;
     assert_eq!(page.status, 200);
     assert!(page.head.contains("content-type: text/html; charset=utf-8"), "{}", page.head);
     for rule in ["script-src 'self';", "style-src 'self' 'nonce-", "require-trusted-types-for 'script'"] {
@@ -18,7 +24,7 @@ async fn the_built_in_page_has_a_strict_policy_and_its_files() {
     for header in ["x-content-type-options: nosniff", "referrer-policy: same-origin", "frame-ancestors 'none'"] {
         assert!(page.head.contains(header), "{header} in {}", page.head);
     }
-    let script = ask(&server, "GET", "/static/app.js").await;
+    let script = ask(server, "GET", "/static/app.js").await;
     assert_eq!(script.status, 200);
     assert!(script.head.contains("content-type: text/javascript"), "{}", script.head);
     assert!(script.head.contains("cache-control: no-cache"), "{}", script.head);
