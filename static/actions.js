@@ -7,7 +7,7 @@ import { openDialog } from './dialogs.js';
 import { roleChanged } from './people.js';
 import { fullLinkTo, goTo, goToPerson } from './route.js';
 import { block, toggleMuted } from './session.js';
-import { blocked, drawer, isModerator, isSelf, mayModerate, me, PUBLIC } from './state.js';
+import { blocked, drawer, isModerator, isSelf, mayModerate, mayRun, me, PUBLIC } from './state.js';
 import { tell, tellError } from './toasts.js';
 
 export async function react(message, emoji, remove = false) {
@@ -38,14 +38,14 @@ export function personItems(room, username) {
   return [
     room.kind !== 'direct' && { label: t('chat.writeTo', { name: username }), run: () => goToPerson(username) },
     !blocked.value.has(username) && { label: t('chat.block', { name: username }), run: () => block(username) },
-    ...(mayModerate(room) || isModerator()
+    ...(mayModerate(room)
       ? [
           { label: t('chat.mutePerson'), danger: true, run: sanction('mute') },
           { label: t('chat.kick'), danger: true, run: sanction('kick') },
           { label: t('chat.ban'), danger: true, run: sanction('ban') },
         ]
       : []),
-    ...(room.kind === 'group' ? roleItems(room, username) : []),
+    ...(room.kind === 'group' && mayRun(room) ? roleItems(room, username) : []),
   ];
 }
 

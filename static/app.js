@@ -15,6 +15,7 @@ import { Menu } from './menu.js';
 import { loadNotifications, setUpNotifications } from './notifications.js';
 import { recallOutbox } from './outbox.js';
 import { watchAttention } from './reading.js';
+import { loadInfo } from './room-settings.js';
 import { followAddress, linkTo, setUpRoute } from './route.js';
 import { comeBack, sentAway } from './session.js';
 import { drawer, pane, phase, rooms, selected } from './state.js';
@@ -42,6 +43,7 @@ function Chat() {
 /** Runs when the shown room changes, and when a link to a message is followed. */
 function opened(room, seq) {
   if (!room) return;
+  loadInfo(room);
   if (seq === null) room.timeline.open();
   else room.timeline.around(seq);
 }

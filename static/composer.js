@@ -80,7 +80,7 @@ async function submit(room) {
   dispatchEvent(new CustomEvent('posted'));
 }
 
-const quoted = (message) => message && { id: message.id, username: message.username, message: message.message.slice(0, 200) };
+const quoted = (message) => message && { id: message.id, seq: message.seq, username: message.username, message: message.message.slice(0, 200) };
 
 async function change(room, text) {
   const { id, message } = room.editing.value;

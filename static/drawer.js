@@ -1,17 +1,15 @@
 // The panel on the right: people, pinned messages, search, or the settings of the room.
 import { useEffect, useLayoutEffect, useRef, useState } from './vendor/preact-hooks.js';
 import { describeError, formatTime, t } from './account/i18n.js';
-import { copy, leave, pin } from './actions.js';
-import { patiently, request } from './connection.js';
+import { pin } from './actions.js';
+import { patiently } from './connection.js';
 import { html } from './html.js';
 import { IconButton } from './icons.js';
-import { NotifyRoom } from './notifications.js';
 import { People } from './people.js';
-import { fullLinkTo, goTo, isNotYet } from './route.js';
+import { RoomSettings } from './room-settings.js';
+import { goTo, isNotYet } from './route.js';
 import { Search } from './search.js';
-import { toggleMuted } from './session.js';
-import { drawer, mayModerate, room as shown, titleOf } from './state.js';
-import { tell } from './toasts.js';
+import { drawer, mayModerate, room as shown } from './state.js';
 
 const PANELS = { people: People, pins: Pins, search: Search, room: RoomSettings };
 
@@ -63,29 +61,4 @@ function Pins({ room }) {
     <p class="note">${t('chat.pinnedByAt', { name: by, time: formatTime(at) })}</p>
     ${(mayModerate(room) || room.kind === 'direct') && html`<button type="button" class="quiet" onClick=${() => pin(message, false)}>${t('chat.unpin')}</button>`}
   </li>`)}</ul>`;
-}
-
-const SLOW_MODES = [0, 5, 15, 60, 300, 3600];
-const KEPT_DAYS = [0, 1, 7, 30, 90, 365];
-
-function RoomSettings({ room }) {
-  const set = (event, payload, done) => async ({ currentTarget: { value } }) => {
-    const ack = await request(event, { room: room.name, ...payload(Number(value)) });
-    tell(ack.ok ? t(done) : describeError(ack.error));
-  };
-  return html`<div class="stack">
-    <h3><bdi>${titleOf(room)}</bdi></h3>
-    <label class="check"><input type="checkbox" checked=${room.muted.value} onChange=${() => toggleMuted(room)} /> ${t('chat.muteRoom')}</label>
-    <${NotifyRoom} room=${room} />
-    ${mayModerate(room) && html`
-      <${Choice} id="slow-mode" label=${t('chat.slowMode')} options=${SLOW_MODES.map((seconds) => [seconds, seconds === 0 ? t('chat.off') : t('chat.seconds', { count: seconds })])} onChange=${set('set_slow_mode', (seconds) => ({ seconds }), 'chat.saved')} />
-      <${Choice} id="retention" label=${t('chat.retention')} options=${KEPT_DAYS.map((days) => [days, days === 0 ? t('chat.forEver') : t('chat.days', { count: days })])} onChange=${set('set_retention', (days) => ({ days }), 'chat.saved')} />`}
-    ${room.kind !== 'direct' && html`<button type="button" class="quiet" onClick=${() => copy(fullLinkTo(room))}>${t('chat.copyRoomLink')}</button>`}
-    ${room.kind === 'group' && html`<button type="button" class="danger" onClick=${() => leave(room)}>${t('chat.leave')}</button>`}
-  </div>`;
-}
-
-/** The server does not tell what is set: the first entry asks to choose. */
-function Choice({ id, label, options, onChange }) {
-  return html`<div class="field"><label for=${id}>${label}</label><select id=${id} onChange=${onChange}><option value="" disabled selected>${t('chat.choose')}</option>${options.map(([value, text]) => html`<option key=${value} value=${value}>${text}</option>`)}</select></div>`;
 }

@@ -6,6 +6,7 @@ import { notify } from './notifications.js';
 import { arrived } from './outbox.js';
 import { changePresence, personJoined, personLeft, roleChanged } from './people.js';
 import { isAtEnd, markRead } from './reading.js';
+import { loadInfo } from './room-settings.js';
 import { followAddress, goTo } from './route.js';
 import { chatJoined, farewell, isMutedAtStart, listDirects, noteUnread } from './session.js';
 import { addRoom, attentive, groups, isSelf, PUBLIC, removeRoom, Room, rooms, sameName, selected, titleOf } from './state.js';
@@ -14,7 +15,10 @@ import { tell } from './toasts.js';
 const TYPING_MS = 6_000;
 
 export function setUpEvents() {
-  on('chat_joined', chatJoined);
+  on('chat_joined', (joined) => {
+    chatJoined(joined);
+    changedRun(PUBLIC);
+  });
   on('group_list_updated', ({ available_groups: names }) => (groups.value = names));
   on('group_created', ({ group_name: name }) => roomIn(name));
   on('group_joined', groupJoined);
@@ -33,10 +37,11 @@ export function setUpEvents() {
   on('presence_changed', changePresence);
   on('role_set', ({ username, room, role }) => {
     roleChanged(room);
+    changedRun(room);
     if (isSelf(username)) tell(t(`chat.roleSet.${role}`, { room: titleOfRoom(room) }));
   });
-  on('slow_mode_set', ({ room, seconds }) => room === selected.value && tell(seconds > 0 ? t('chat.slowModeOn', { seconds }) : t('chat.slowModeOff')));
-  on('retention_set', ({ room, days }) => room === selected.value && tell(days > 0 ? t('chat.retentionOn', { count: days }) : t('chat.retentionOff')));
+  on('slow_mode_set', ({ room, seconds }) => changedRun(room, seconds > 0 ? t('chat.slowModeOn', { seconds }) : t('chat.slowModeOff')));
+  on('retention_set', ({ room, days }) => changedRun(room, days > 0 ? t('chat.retentionOn', { count: days }) : t('chat.retentionOff')));
   on('sanctioned', sanctioned);
 }
 
@@ -54,7 +59,15 @@ function groupJoined({ group_name: name, messages, members }) {
   room.closed.value = '';
   room.members.value = members;
   room.last = Math.max(room.last, messages.at(-1)?.seq ?? 0);
+  changedRun(name); // a role may have been given while this page was away
   if (isNew && name === selected.value) followAddress(); // its password was asked for: now it opens where the address says
+}
+
+/** How a room is run has changed; what it says of that, where it is in view. */
+function changedRun(name, told = null) {
+  const room = rooms.value.get(name);
+  if (room?.info.value) loadInfo(room);
+  if (told !== null && name === selected.value) tell(told);
 }
 
 function forget(name) {

@@ -60,9 +60,8 @@ function Legacy({ room, message: { message, encrypted_content: content } }) {
 }
 
 function Quote({ room, quote }) {
-  const known = room.timeline.find(quote.id);
   const text = quote.username === undefined ? t('chat.quoteGone') : quote.message;
-  return html`<button type="button" class="quote-link" tabindex="-1" onClick=${() => known && goTo(room.name, known.seq)}>
+  return html`<button type="button" class="quote-link" tabindex="-1" onClick=${() => goTo(room.name, quote.seq)}>
     <span class="visually-hidden">${t('chat.answerTo')} </span>${quote.username !== undefined && html`<bdi class="quoted-name">${quote.username}</bdi> `}<span dir="auto">${text}</span>
   </button>`;
 }

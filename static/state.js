@@ -31,6 +31,7 @@ export class Room {
     this.unread = signal(0);
     this.mentions = signal(0);
     this.muted = signal(false);
+    this.info = signal(null); // {role, slow_mode, retention_days}: what one is there, and what is set
     this.closed = signal(''); // why nothing can be said here any more
     this.typing = signal(new Map()); // name → timer
     this.reply = signal(null); // the message that is answered
@@ -66,5 +67,7 @@ const roleIsOneOf = (roles) => Boolean(me.value?.account) && !me.value.account.s
 /** An admin's rights sleep until the second factor is set up, where the server asks for one. */
 export const isModerator = () => roleIsOneOf(MODERATORS);
 export const isAdmin = () => roleIsOneOf(['admin', 'owner']);
-/** In groups the page cannot know who is their owner or moderator: there it offers all, and shows the refusal. */
-export const mayModerate = ({ kind }) => isModerator() || kind === 'group';
+const isIn = ({ kind, info }, roles) => kind === 'group' && roles.includes(info.value?.role);
+export const mayModerate = (room) => isModerator() || isIn(room, ['moderator', 'owner']);
+/** Gives roles in the room, and says how long it keeps messages. */
+export const mayRun = (room) => isAdmin() || isIn(room, ['owner']);

@@ -115,10 +115,6 @@ export class Timeline {
     });
   }
 
-  find(id) {
-    return this.messages.value.find((message) => message.id === id);
-  }
-
   /** The connection is back, and what was missed is not here yet: until it is, nothing is added behind the gap. */
   pause() {
     this.#isPaused = true;

@@ -14,6 +14,25 @@ async function about(person, name, item) {
   await person.page.getByRole('menuitem', { name: item, exact: true }).click();
 }
 
+const SLOW_MODE = 'Slow mode: between two messages of one person';
+const KEPT = 'How long messages are kept';
+
+async function openSettings(person) {
+  await person.page.getByRole('button', { name: 'Actions for this room' }).click();
+  await person.page.getByRole('menuitem', { name: 'Room settings' }).click();
+  await person.page.getByLabel(SLOW_MODE).waitFor();
+}
+
+/** What the menu of a message offers. */
+async function offered(person, text) {
+  const message = person.messages(text).first();
+  await message.hover();
+  await message.locator('.more').click();
+  const items = await person.page.getByRole('menuitem').allTextContents();
+  await person.page.keyboard.press('Escape');
+  return items;
+}
+
 const dialog = (person) => person.page.locator('dialog[open]');
 
 describe('who is here', () => {
@@ -124,13 +143,52 @@ describe('moderating', () => {
     await bob.joinGroup('team');
     await about(alice, 'bob', 'Make a moderator');
     await bob.notices('You are a moderator of team now.');
-    await bob.page.getByRole('button', { name: 'Actions for this room' }).click();
-    await bob.page.getByRole('menuitem', { name: 'Room settings' }).click();
-    await bob.page.getByLabel('Slow mode: between two messages of one person').selectOption('60');
+    await openSettings(bob);
+    await bob.page.getByLabel(SLOW_MODE).selectOption('60');
     await alice.notices('Slow mode: one message in 60 s from each person.');
     await about(alice, 'bob', 'Hand the group over…');
     await dialog(alice).getByRole('button', { name: 'Hand over' }).click();
     await bob.notices('You are the owner of team now.');
+  });
+
+  inScene('whoever only takes part sees what is set, is offered what they may, and more as soon as they may more', async (scene) => {
+    const [alice, bob] = [await scene.signedIn('alice'), await scene.signedIn('bob')];
+    await alice.createGroup('team');
+    await openSettings(alice);
+    await alice.page.getByLabel(KEPT).selectOption('30');
+    await alice.notices('Messages of this room are kept for 30 days.');
+    await bob.joinGroup('team');
+    await alice.say('hello');
+    await openSettings(bob);
+    for (const [label, value] of [[SLOW_MODE, '0'], [KEPT, '30']]) {
+      assert.equal(await bob.page.getByLabel(label).inputValue(), value);
+      assert.ok(await bob.page.getByLabel(label).isDisabled(), label);
+    }
+    assert.deepEqual(await offered(bob, 'hello'), ['Reply', 'React', 'Copy text', 'Copy link', 'Report…', 'Write to alice', 'Block alice']);
+    await about(alice, 'bob', 'Make a moderator');
+    await bob.notices('You are a moderator of team now.');
+    await bob.page.locator('#drawer select:enabled#slow-mode').waitFor();
+    assert.ok(await bob.page.getByLabel(KEPT).isDisabled());
+    assert.deepEqual((await offered(bob, 'hello')).filter((item) => /^(Pin|Delete…|Ban…|Make a moderator)$/.test(item)), ['Pin', 'Delete…', 'Ban…']);
+    await alice.page.reload();
+    await alice.isIn('team');
+    await openSettings(alice);
+    assert.equal(await alice.page.getByLabel(KEPT).inputValue(), '30');
+  });
+
+  inScene('the owner of a group bans somebody, finds them in the settings, and lifts it', async (scene) => {
+    const [alice, bob] = [await scene.signedIn('alice'), await scene.signedIn('bob')];
+    await alice.createGroup('team');
+    await bob.joinGroup('team');
+    await about(alice, 'bob', 'Ban…');
+    await dialog(alice).getByLabel(/^Reason/).fill('off topic');
+    await dialog(alice).getByRole('button', { name: 'Ban' }).click();
+    await bob.notices('You were banned from team.');
+    await openSettings(alice);
+    await alice.page.locator('#drawer').getByText(/banned .*By alice\. Reason: off topic/).waitFor();
+    await alice.page.getByRole('button', { name: 'Lift the ban of bob' }).click();
+    await alice.page.locator('#drawer').getByText('Nobody.', { exact: true }).waitFor();
+    await bob.joinGroup('team');
   });
 
   inScene('a moderator deletes what somebody else wrote', async (scene) => {

@@ -7,7 +7,6 @@ import { stage } from './scene.mjs';
 
 const inScene = stage(Reader);
 const OUTAGE = /ERR_CONNECTION_REFUSED|WebSocket connection|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|ERR_INTERNET_DISCONNECTED/;
-// A server without push says so where a page asks for the settings of notifications.
 const upTo = (last, from = 1) => Array.from({ length: last - from + 1 }, (_, place) => from + place);
 
 /** Somebody with an account, in the chat. */
@@ -427,6 +426,19 @@ describe('links to messages', () => {
     await ann.page.goBack();
     await ann.message(300).waitFor();
     await ann.isAtEnd();
+  });
+
+  inScene('from an answer to what it answers, which is not in the page', async (scene) => {
+    const seed = await scene.rawClient('seed');
+    const { id } = await seed.emitWithAck('send_public_message', { message: 'the question' });
+    await say(seed, texts(400));
+    await seed.emitWithAck('send_public_message', { message: 'the answer', reply_to: id });
+    const ann = await scene.joins('ann');
+    await ann.reads('the answer');
+    assert.equal(await ann.message(1).count(), 0);
+    await ann.log.locator('.quote-link').getByText('the question').click();
+    await ann.message(1).waitFor();
+    assert.ok((await ann.seen()).includes(1));
   });
 
   inScene('to a message of a group that one is not in: after its password', async (scene) => {

@@ -70,6 +70,11 @@ pub async fn set(app: &App, actor: &Actor, name: RoomName, days: f64) -> Result<
     shrink(app, any).await
 }
 
+/// How many days a room keeps its messages; 0 is for ever.
+pub(super) fn days(room: &Room) -> f64 {
+    room.keep.map_or(0.0, |keep| keep.as_secs_f64() / DAY)
+}
+
 /// Deletes what rooms do not keep any longer. For [`super::watch`].
 pub(super) async fn expire_all(app: &App) -> Result<()> {
     let rooms = app.db.read(rooms::every).await?;

@@ -1,11 +1,11 @@
-//! How a room is run: slow mode, and what its members are.
+//! How a room is run: slow mode, what its members are, and what it tells them of that.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::audit;
 use super::facts::{Facts, any_room, find_person, memberships};
 use super::policy::{self, Action};
+use super::{audit, retention};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::hub::{Audience, Outbound, Publication};
@@ -36,6 +36,30 @@ pub struct RoleSet {
 
 impl Outbound for RoleSet {
     const NAME: &'static str = "role_set";
+}
+
+/// How a room is run, as one who is in it sees it.
+#[derive(Serialize, JsonSchema)]
+pub struct RoomInfo {
+    /// What one is there oneself; `null` in the public room.
+    role: Option<RoomRole>,
+    /// Seconds between two messages of one member; 0: as fast as they like.
+    slow_mode: u32,
+    /// How many days messages stay; 0: for ever.
+    retention_days: f64,
+}
+
+/// What one is in a room, and what is set there.
+pub async fn show(app: &App, actor: &Actor, name: RoomName) -> Result<RoomInfo> {
+    let (facts, actor) = (Facts::of(app), actor.clone());
+    app.db
+        .read(move |reader| {
+            let room = any_room(reader, &name)?;
+            let (standing, there) = facts.in_room(reader, &actor, &room)?;
+            policy::in_room(Action::ReadRoom, standing, there)?;
+            Ok(RoomInfo { role: there.role, slow_mode: room.slow_mode, retention_days: retention::days(&room) })
+        })
+        .await
 }
 
 /// How many seconds must lie between two messages of one member; 0 turns it off.

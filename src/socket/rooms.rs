@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 use super::event::{Context, Entry, Event};
 use crate::answer::Done;
 use crate::chat;
+use crate::chat::room_settings::{self, RoomInfo};
 use crate::error::Result;
 use crate::types::{Password, RoomName, falsy_as_none};
 
-pub const EVENTS: &[Entry] = &[Entry::of::<CreateGroup>(), Entry::of::<JoinGroup>(), Entry::of::<LeaveGroup>()];
+pub const EVENTS: &[Entry] =
+    &[Entry::of::<CreateGroup>(), Entry::of::<JoinGroup>(), Entry::of::<LeaveGroup>(), Entry::of::<GetRoom>()];
 
 #[derive(Deserialize, JsonSchema)]
 struct CreateGroup {
@@ -70,5 +72,20 @@ impl Event for LeaveGroup {
     async fn handle(self, context: &mut Context<'_>) -> Result<Left> {
         let left = chat::rooms::leave(context.app, context.actor()?, self.group_name).await?;
         Ok(Left { left: left.is_some() })
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct GetRoom {
+    room: RoomName,
+}
+
+impl Event for GetRoom {
+    const NAME: &'static str = "get_room";
+    const ABOUT: &'static str = "What one is in a room, and what is set there.";
+    type Ack = RoomInfo;
+
+    async fn handle(self, context: &mut Context<'_>) -> Result<RoomInfo> {
+        room_settings::show(context.app, context.actor()?, self.room).await
     }
 }

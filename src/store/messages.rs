@@ -290,7 +290,7 @@ fn written(
     let id = |seq| reader.vault.message_id(room.id, seq).map_err(Error::Internal);
     let quote = body.r.and_then(|seq| quotes.get(&seq));
     let reply_to = match body.r {
-        Some(seq) => Some(Quote { id: id(seq)?, words: quote.map(|(_, words)| words.clone()) }),
+        Some(seq) => Some(Quote { id: id(seq)?, seq, words: quote.map(|(_, words)| words.clone()) }),
         None => None,
     };
     let message = Message {

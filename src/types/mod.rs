@@ -167,6 +167,7 @@ pub struct ImageSize {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Quote {
     pub id: MessageId,
+    pub seq: i64,
     #[serde(flatten)]
     pub words: Option<Quoted>,
 }

@@ -7,6 +7,7 @@ export const SENTENCES = {
   'This account is disabled.': 'disabled',
   'This account is no more.': 'no_more',
   'You are banned from this server.': 'banned',
+  'You were sent away.': 'sent_away',
   'You are banned from this room.': 'banned_here',
   'Your address is banned from this server.': 'address_banned',
   'You are muted on this server.': 'muted',

@@ -118,10 +118,10 @@ async fn an_answer_quotes_what_the_reader_may_read() {
     // Who has blocked the quoted one gets the answer without the quoted words, at once and later.
     let heard = eve.skip_to("new_message").await;
     let heard = if heard["message"] == "question" { eve.skip_to("new_message").await } else { heard };
-    assert_eq!(heard["reply_to"], json!({ "id": id }));
+    assert_eq!(heard["reply_to"], json!({ "id": id, "seq": 1 }));
     assert_eq!(last(&mut eve).await, heard);
     ok(&mut bob, "delete_message", json!({ "id": id })).await;
-    assert_eq!(last(&mut ann).await["reply_to"], json!({ "id": id }), "what is gone is not quoted");
+    assert_eq!(last(&mut ann).await["reply_to"], json!({ "id": id, "seq": 1 }), "what is gone is not quoted");
     let gone = json!({ "message": "late", "reply_to": id });
     assert_eq!(code(&mut ann, "send_public_message", gone).await, "invalid");
 }

@@ -231,6 +231,24 @@ async fn the_owner_of_a_group_keeps_order_in_it_alone() {
 }
 
 #[tokio::test]
+async fn one_learns_what_one_is_in_a_room_and_what_is_set_there() {
+    let server = Server::start();
+    let (mut ann, mut bob) = (Client::join(&server, "ann").await, Client::join(&server, "bob").await);
+    ok(&mut ann, "create_group", json!({ "group_name": "g" })).await;
+    refused(&mut bob, "get_room", json!({ "room": "g" }), "forbidden").await;
+    ok(&mut bob, "join_group", json!({ "group_name": "g" })).await;
+    let of =
+        |role, slow_mode, days| json!({ "ok": true, "role": role, "slow_mode": slow_mode, "retention_days": days });
+    assert_eq!(ok(&mut ann, "get_room", json!({ "room": "g" })).await, of(json!("owner"), 0, 0.0));
+    ok(&mut ann, "set_slow_mode", json!({ "room": "g", "seconds": 60 })).await;
+    ok(&mut ann, "set_retention", json!({ "room": "g", "days": 30 })).await;
+    assert_eq!(ok(&mut bob, "get_room", json!({ "room": "g" })).await, of(json!("member"), 60, 30.0));
+    ok(&mut ann, "set_role", json!({ "username": "bob", "room": "g", "role": "owner" })).await;
+    assert_eq!(ok(&mut ann, "get_room", json!({ "room": "g" })).await["role"], "moderator", "she handed it over");
+    assert_eq!(ok(&mut bob, "get_room", json!({ "room": "public" })).await, of(json!(null), 0, 0.0));
+}
+
+#[tokio::test]
 async fn a_message_is_deleted_for_everyone_by_who_may() {
     let server = Server::start();
     let (mut owner, mut bob) = owner_and_guest(&server).await;

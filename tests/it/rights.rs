@@ -67,6 +67,7 @@ const IN_GROUP: &[(&str, &str, &str)] = &[
     ("list_pins", r#"{"room":"g"}"#, "ReadRoom"),
     ("list_readers", r#"{"room":"g"}"#, "ReadRoom"),
     ("get_presence", r#"{"room":"g"}"#, "ReadRoom"),
+    ("get_room", r#"{"room":"g"}"#, "ReadRoom"),
     ("mark_read", r#"{"room":"g"}"#, "ReadRoom"),
     ("send_group_message", r#"{"group_name":"g","message":"x"}"#, "Post"),
     ("typing", r#"{"room":"g"}"#, "Post"),

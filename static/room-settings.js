@@ -1,0 +1,50 @@
+// How a room is run: what one is there, what is set, and the panel to change it.
+import { describeError, t } from './account/i18n.js';
+import { copy, leave } from './actions.js';
+import { patiently, request } from './connection.js';
+import { html } from './html.js';
+import { NotifyRoom } from './notifications.js';
+import { fullLinkTo, isNotYet } from './route.js';
+import { Sanctions } from './sanctions.js';
+import { toggleMuted } from './session.js';
+import { mayModerate, mayRun, titleOf } from './state.js';
+import { tell } from './toasts.js';
+
+const SLOW_MODES = [0, 5, 15, 60, 300, 3600];
+const KEPT_DAYS = [0, 1, 7, 30, 90, 365];
+
+/** Asks the server; again whenever it says that something has changed. */
+export async function loadInfo(room) {
+  if (isNotYet(room)) return;
+  const ack = await patiently('get_room', { room: room.name });
+  if (ack.ok) room.info.value = ack;
+}
+
+export function RoomSettings({ room }) {
+  const { slow_mode: slowMode = 0, retention_days: keptDays = 0 } = room.info.value ?? {};
+  const set = (event, payload) => async (value) => {
+    const ack = await request(event, { room: room.name, ...payload(value) });
+    tell(ack.ok ? t('chat.saved') : describeError(ack.error));
+    await loadInfo(room); // where it was refused, the old choice stands again
+  };
+  return html`<div class="stack">
+    <h3><bdi>${titleOf(room)}</bdi></h3>
+    <label class="check"><input type="checkbox" checked=${room.muted.value} onChange=${() => toggleMuted(room)} /> ${t('chat.muteRoom')}</label>
+    <${NotifyRoom} room=${room} />
+    ${room.kind !== 'direct' && room.info.value && html`
+      <${Choice} id="slow-mode" label=${t('chat.slowMode')} value=${slowMode} options=${SLOW_MODES} name=${nameOfPause} disabled=${!mayModerate(room)} onChoose=${set('set_slow_mode', (seconds) => ({ seconds }))} />
+      <${Choice} id="retention" label=${t('chat.retention')} value=${keptDays} options=${KEPT_DAYS} name=${nameOfTime} disabled=${!mayRun(room)} onChoose=${set('set_retention', (days) => ({ days }))} />`}
+    ${room.kind !== 'direct' && mayModerate(room) && html`<${Sanctions} room=${room} />`}
+    ${room.kind !== 'direct' && html`<button type="button" class="quiet" onClick=${() => copy(fullLinkTo(room))}>${t('chat.copyRoomLink')}</button>`}
+    ${room.kind === 'group' && html`<button type="button" class="danger" onClick=${() => leave(room)}>${t('chat.leave')}</button>`}
+  </div>`;
+}
+
+const nameOfPause = (seconds) => (seconds === 0 ? t('chat.off') : t('chat.seconds', { count: seconds }));
+const nameOfTime = (days) => (days === 0 ? t('chat.forEver') : t('chat.days', { count: days }));
+
+/** What is set may be none of what this page offers: then it is listed besides. */
+function Choice({ id, label, value, options, name, disabled, onChoose }) {
+  const all = [...new Set([...options, value])].sort((one, other) => one - other);
+  return html`<div class="field"><label for=${id}>${label}</label><select id=${id} value=${value} disabled=${disabled} onChange=${({ currentTarget }) => onChoose(Number(currentTarget.value))}>${all.map((one) => html`<option key=${one} value=${one}>${name(one)}</option>`)}</select></div>`;
+}
