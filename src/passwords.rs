@@ -20,7 +20,7 @@ const SALT_LENGTH: usize = 16;
 /// Each waits for about 0.1 s of a core; past that people are told to come back.
 const QUEUE: usize = 256;
 /// How much the threads give way to those that carry the chat (nice(2)).
-const NICE: i32 = 10;
+const NICE: i32 = 4;
 /// Werkzeug's scrypt works on 32 MB; a hash that wants more than this, over all its lanes, would hold the machine up.
 const SCRYPT_MEMORY: u64 = 128 << 20;
 /// Werkzeug's own are below this by far; more would take seconds of a core for each try.

@@ -1,5 +1,5 @@
 // Writing: the box, its drafts, completion, files, answers and changes.
-import { useEffect, useRef } from './vendor/preact-hooks.js';
+import { useLayoutEffect, useRef } from './vendor/preact-hooks.js';
 import { signal } from './vendor/signals.js';
 import { describeError, formatSize, t } from './account/i18n.js';
 import { Completion, complete, completionKey } from './completion.js';
@@ -22,7 +22,8 @@ let typedAt = 0;
 
 export function Composer({ room }) {
   const input = useRef(null);
-  useEffect(() => {
+  // Before the next key: what is typed at once must not be overwritten.
+  useLayoutEffect(() => {
     box = input.current;
     box.value = room.editing.peek()?.message ?? localStorage.getItem(draftPlace(room)) ?? '';
     grow();
@@ -30,7 +31,7 @@ export function Composer({ room }) {
   }, [room]);
   const { value: editing } = room.editing;
   const { value: reply } = room.reply;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!editing && !reply) return;
     if (editing) setText(editing.message);
     box.focus();

@@ -108,9 +108,10 @@ function isOwn(room, isShown) {
   if (isShown) markRead();
 }
 
-/** The server may have counted it already. */
+/** The server may have counted it already, or be about to tell a count without it. */
 function countNew(room, { seq }, isMentioned) {
   if (seq <= room.counted) return;
+  room.uncounted.push({ seq, isMentioned });
   room.unread.value += 1;
   if (isMentioned) room.mentions.value += 1;
 }

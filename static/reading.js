@@ -21,6 +21,7 @@ export function markRead() {
   const shown = room.value;
   if (!shown || !attentive.value || !isAtEnd() || !shown.timeline.isAtNewest) return;
   if (shown.read !== null && shown.read >= shown.last && shown.unread.value === 0) return;
+  shown.uncounted = [];
   shown.unread.value = 0;
   shown.mentions.value = 0;
   const seq = Math.max(shown.last, shown.timeline.last);

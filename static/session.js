@@ -105,12 +105,13 @@ async function countFromStart(name) {
 
 export function noteUnread({ room: name, read, last, unread, mentions }) {
   const room = rooms.value.get(name);
-  if (!room) return;
+  if (!room || last < room.counted) return; // a later count has overtaken this one
   room.read = read;
   room.last = Math.max(room.last, last);
   room.counted = last;
-  room.unread.value = unread;
-  room.mentions.value = mentions;
+  room.uncounted = room.uncounted.filter(({ seq }) => seq > last); // messages may overtake a count, too
+  room.unread.value = unread + room.uncounted.length;
+  room.mentions.value = mentions + room.uncounted.filter(({ isMentioned }) => isMentioned).length;
   markRead(); // it may be in view
 }
 

@@ -40,6 +40,7 @@ export class Room {
     this.read = null; // the `seq` up to which it is read; null where nothing was marked yet
     this.last = 0; // the `seq` of its newest message
     this.counted = 0; // and of the newest one that the server had counted, when it told what is new
+    this.uncounted = []; // {seq, isMentioned} of those that are new and came after that
     this.password = ''; // in memory only: a guest needs it to come back
   }
 }

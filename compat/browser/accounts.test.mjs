@@ -402,7 +402,7 @@ describe('for every person', () => {
       const olga = await owner(scene, { ...PHONE, colorScheme });
       const [rude, gus] = [await scene.joins('x'.repeat(64), { ...PHONE, colorScheme }), await scene.joins('gus', { colorScheme })];
       await rude.say('y'.repeat(300));
-      await gus.page.getByText('y'.repeat(300)).waitFor();
+      await gus.reads('y'.repeat(300));
       const client = gus.messageOf('y'.repeat(300));
       await client.hover();
       await client.getByRole('button', { name: 'Actions' }).click();

@@ -304,7 +304,7 @@ describe('the view stays where the reader is', () => {
     assert.deepEqual(await size(), [160, 240]);
     await ann.staysPut(async () => {
       letThrough();
-      await image.evaluate((img) => img.decode());
+      await ann.log.locator('.picture img[src]').evaluate((img) => img.decode());
     });
     assert.deepEqual(await size(), [160, 240]);
     await ann.isAtEnd();

@@ -9,7 +9,7 @@ import { openBrowser } from './people.mjs';
 
 const PASSWORD = 'correct horse battery';
 
-/** Gives the `inScene(name, body)` that a test file uses in place of `test`; `env` is a function for settings known only at run time. */
+/** With SHOTS=FOLDER, what fails leaves pictures there. Gives the `inScene(name, body)` that a test file uses in place of `test`; `env` is a function for settings known only at run time. */
 export function stage(Person, env = () => ({})) {
   let browser;
   before(async () => {
@@ -22,6 +22,9 @@ export function stage(Person, env = () => ({})) {
       try {
         await body(scene);
         await scene.assertClean();
+      } catch (error) {
+        if (process.env.SHOTS) await scene.shoot(join(process.env.SHOTS, name.replace(/[^\p{L}\d]+/gu, '-').slice(0, 60)));
+        throw error;
       } finally {
         await scene.close();
       }
@@ -97,6 +100,11 @@ class Scene {
 
   async assertClean() {
     for (const person of this.#people) await person.assertClean(this.expected);
+  }
+
+  /** What everybody saw when something failed: FILE-NUMBER.png. */
+  async shoot(file) {
+    for (const [at, { page }] of this.#people.entries()) await page.screenshot({ path: `${file}-${at}.png` }).catch(() => {});
   }
 
   async close() {

@@ -86,6 +86,7 @@ export async function tour(scene, { browser, visit, locale = 'en-GB', ...options
   await guide.panels();
   await guide.dialogs();
   await guide.group();
+  await guide.ownGroup();
   await guide.admin(await ownerOf(scene), scene);
   await guide.troubles();
   await guide.gone();
@@ -274,14 +275,31 @@ class Guide {
     await this.button('joinGroup').click();
     await this.person.log.waitFor();
     await this.show('empty group');
-    await this.cast.jonas.emitWithAck('send_group_message', { group_name: 'Küche', message: 'Suppe ist fertig' });
+    await this.roomMenu('leave');
+    await this.dialog('leave', '#ask[open]');
+  }
+
+  /** What only somebody sees who runs a group. */
+  async ownGroup() {
+    await this.toRooms();
+    await this.button('newRoom').click();
+    await this.page.locator('#group-name').fill('Garten');
+    await this.button('createGroup').click();
+    await this.page.getByText(this.t('nothingYet')).waitFor();
+    await this.cast.jonas.emitWithAck('join_group', { group_name: 'Garten' });
+    await this.cast.jonas.emitWithAck('send_group_message', { group_name: 'Garten', message: 'Suppe ist fertig' });
+    await this.choose(await this.moreOf('Suppe'), 'handOver');
+    await this.dialog('hand over', '#ask[open]');
     await this.choose(await this.moreOf('Suppe'), 'ban');
     await this.page.locator('#sanction[open]').waitFor();
     await this.dialog('ban', '#sanction[open]');
-    await this.choose(await this.moreOf('Suppe'), 'handOver');
-    await this.dialog('hand over', '#ask[open]');
-    await this.roomMenu('leave');
-    await this.dialog('leave', '#ask[open]');
+    await this.choose(await this.moreOf('Suppe'), 'mutePerson');
+    await this.page.locator('#sanction[open] button[type=submit]').click();
+    await this.page.locator('#sanction[open]').waitFor({ state: 'hidden' });
+    await this.roomMenu('roomSettings');
+    await this.button('unmute', { name: 'Jonas' }).waitFor();
+    await this.show('settings of a room that one runs');
+    await this.page.keyboard.press('Escape');
   }
 
   /** What only somebody with rights sees. */
