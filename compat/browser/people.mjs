@@ -7,7 +7,7 @@ const FLAGS = [
   '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync',
 ];
-const WAIT_MS = 10_000;
+const WAIT_MS = 30_000; // a busy machine may need that; who waits longer waits in vain
 
 export const openBrowser = () =>
   chromium.launch({ executablePath: '/usr/bin/chromium', args: FLAGS, headless: true });

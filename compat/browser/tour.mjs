@@ -285,7 +285,7 @@ class Guide {
     await this.button('newRoom').click();
     await this.page.locator('#group-name').fill('Garten');
     await this.button('createGroup').click();
-    await this.page.getByText(this.t('nothingYet')).waitFor();
+    await this.person.isIn('Garten');
     await this.cast.jonas.emitWithAck('join_group', { group_name: 'Garten' });
     await this.cast.jonas.emitWithAck('send_group_message', { group_name: 'Garten', message: 'Suppe ist fertig' });
     await this.choose(await this.moreOf('Suppe'), 'handOver');
