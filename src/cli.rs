@@ -71,6 +71,7 @@ fn command() -> Command {
             .long(setting.name.to_lowercase().replace('_', "-"))
             .value_name("VALUE")
             .help(help)
+            .help_heading("Settings")
             .global(true)
     });
     Command::new("secure-chat")

@@ -18,7 +18,7 @@ import { watchAttention } from './reading.js';
 import { loadInfo } from './room-settings.js';
 import { followAddress, linkTo, setUpRoute } from './route.js';
 import { comeBack, sentAway } from './session.js';
-import { drawer, pane, phase, rooms, selected } from './state.js';
+import { drawer, pane, phase, room as shown, rooms } from './state.js';
 import { installWorker } from './install.js';
 import { Sidebar } from './sidebar.js';
 import { Toasts, tellError } from './toasts.js';
@@ -53,10 +53,11 @@ function onKey(event) {
   if (phase.value !== 'inside') return;
   if (event.altKey && (event.key === 'ArrowUp' || event.key === 'ArrowDown')) {
     event.preventDefault();
-    const all = [...rooms.value.values()];
-    const at = all.findIndex(({ name }) => name === selected.value);
+    const own = new Set([...rooms.value.values()].map((room) => linkTo(room)));
+    const all = [...document.querySelectorAll('#rooms a')].map((link) => link.getAttribute('href')).filter((address) => own.has(address));
+    const at = all.indexOf(shown.value ? linkTo(shown.value) : null);
     const next = all[(at + (event.key === 'ArrowDown' ? 1 : -1) + all.length) % all.length];
-    if (next) location.hash = linkTo(next);
+    if (next) location.hash = next;
   } else if ((event.ctrlKey || event.metaKey) && event.key === 'k') {
     event.preventDefault();
     if (drawer.value === 'search') document.querySelector('#drawer input[type=search]').focus();

@@ -5,6 +5,7 @@ import { describeError, formatSize, t } from './account/i18n.js';
 import { Completion, complete, completionKey } from './completion.js';
 import { isConnected, request } from './connection.js';
 import { pickEmoji } from './emoji.js';
+import { isNamesAlone } from './files.js';
 import { html } from './html.js';
 import { IconButton, icon } from './icons.js';
 import { discard, post } from './outbox.js';
@@ -74,7 +75,7 @@ async function submit(room) {
   const attachments = room.uploads.value.filter(({ file }) => file).map(({ file }) => file);
   if (text === '' && attachments.length === 0) return;
   post(room, { text, replyTo: quoted(room.reply.value), attachments });
-  room.uploads.value = [];
+  room.uploads.value = room.uploads.value.filter(({ error }) => error); // what was refused stays, with the reason
   room.reply.value = null;
   setText('');
   keepDraft(room);
@@ -144,7 +145,7 @@ function onKey(event, room) {
     box.form.requestSubmit();
   } else if (event.key === 'ArrowUp' && box.value === '' && !room.editing.value) {
     event.preventDefault();
-    room.editing.value = room.timeline.messages.value.findLast(({ username, message }) => isSelf(username) && message) ?? null;
+    room.editing.value = room.timeline.messages.value.findLast((message) => isSelf(message.username) && message.message && !isNamesAlone(message)) ?? null;
   } else if (event.key === 'Escape' && (room.editing.value || room.reply.value)) {
     room.reply.value = null;
     if (room.editing.value) stopEditing(room);

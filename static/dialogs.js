@@ -1,7 +1,7 @@
 // The dialogs of the chat: a new room, somebody to write to, an invitation, blocked people, appearance, keys, a text to copy.
 import { signal } from './vendor/signals.js';
 import { useEffect, useRef, useState } from './vendor/preact-hooks.js';
-import { post } from './account/api.js';
+import { isLoopback, post } from './account/api.js';
 import { describeError, language, languages, setLanguage, t } from './account/i18n.js';
 import { setTheme, theme } from './account/theme.js';
 import { request } from './connection.js';
@@ -108,6 +108,7 @@ function Invite() {
     <${Field} id="invite-uses" field="uses" type="number" min="1" max="1000" value="10" label=${t('chat.inviteFor')} />
     <p class="field-error" role="alert">${general}</p>
     <button type="submit">${t('chat.makeLink')}</button>
+    ${link && isLoopback() && html`<p class="note">${t('common.localLink')}</p>`}
     ${link && html`<div class="field"><label for="invite-link">${t('chat.inviteLink')}</label><div class="copy-row"><input id="invite-link" class="code" readonly value=${link} onFocus=${({ currentTarget }) => currentTarget.select()} /><button type="button" class="quiet" onClick=${() => copy(link)}>${t('chat.copy')}</button></div></div>`}
   </form>`;
 }

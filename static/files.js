@@ -16,6 +16,9 @@ export async function bearer() {
   return ack.ok ? { Authorization: `Bearer ${ack.pass}` } : {};
 }
 
+/** Whether a message says nothing but the names of its files, which stand in it for pages that know of no files. */
+export const isNamesAlone = ({ message, attachments = [] }) => attachments.length > 0 && message === attachments.map(({ name }) => name).join(', ');
+
 export function Files({ files }) {
   if (files.length === 0) return null;
   return html`<ul class="files" aria-label=${t('chat.files')}>${files.map((file) => html`<li key=${file.id}>${file.width ? html`<${Picture} file=${file} />` : html`<${FileLink} file=${file} />`}</li>`)}</ul>`;

@@ -2,7 +2,7 @@
 import { describeError, formatClock, formatMoment, formatTime, t } from './account/i18n.js';
 import { decodeLegacy } from './crypto.js';
 import { pickEmoji } from './emoji.js';
-import { Files } from './files.js';
+import { Files, isNamesAlone } from './files.js';
 import { html, memo } from './html.js';
 import { IconButton, icon } from './icons.js';
 import { markdown } from './markdown.js';
@@ -47,7 +47,7 @@ const nameOf = ({ username, message }) => t('chat.messageOf', { name: username, 
 
 function Text({ room, message }) {
   return html`<div class="text">
-    ${message.message && markdown(message, message.mentions)}
+    ${message.message && !isNamesAlone(message) && markdown(message, message.mentions)}
     ${message.edited_at && html`<span class="note edited" title=${formatTime(message.edited_at)}>${t('chat.edited')}</span>`}
     ${message.encrypted_content && html`<${Legacy} room=${room} message=${message} />`}
   </div>`;

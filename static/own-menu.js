@@ -3,17 +3,15 @@ import { post } from './account/api.js';
 import { t } from './account/i18n.js';
 import { request } from './connection.js';
 import { openDialog } from './dialogs.js';
-import { isModerator, me } from './state.js';
+import { hidden, isModerator, me } from './state.js';
 import { tellError } from './toasts.js';
-
-let hidden = false;
 
 export function ownItems() {
   const { account } = me.value;
   return [
     { label: t(account ? 'chat.profile' : 'chat.signInOrCreate'), run: () => location.assign('/account') },
     isModerator() && { label: t('chat.moderation'), run: () => location.assign('/account#reports') },
-    { label: t(hidden ? 'chat.beSeen' : 'chat.beHidden'), run: toggleHidden },
+    { label: t(hidden.value ? 'chat.beSeen' : 'chat.beHidden'), run: toggleHidden },
     { label: t('chat.notifications'), run: () => openDialog({ kind: 'notifications' }) },
     { label: t('chat.blockedPeople'), run: () => openDialog({ kind: 'blocked' }) },
     { label: t('chat.appearance'), run: () => openDialog({ kind: 'appearance' }) },
@@ -24,9 +22,9 @@ export function ownItems() {
 }
 
 async function toggleHidden() {
-  const ack = await request('set_presence', { hidden: !hidden });
+  const ack = await request('set_presence', { hidden: !hidden.value });
   if (!ack.ok) return tellError(ack.error);
-  hidden = ack.hidden;
+  hidden.value = ack.hidden;
 }
 
 async function signOut() {

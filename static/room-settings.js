@@ -1,5 +1,6 @@
 // How a room is run: what one is there, what is set, and the panel to change it.
-import { describeError, t } from './account/i18n.js';
+import { ask } from './account/dialogs.js';
+import { t } from './account/i18n.js';
 import { copy, leave } from './actions.js';
 import { patiently, request } from './connection.js';
 import { html } from './html.js';
@@ -8,7 +9,7 @@ import { fullLinkTo, isNotYet } from './route.js';
 import { Sanctions } from './sanctions.js';
 import { toggleMuted } from './session.js';
 import { mayModerate, mayRun, titleOf } from './state.js';
-import { tell } from './toasts.js';
+import { tellError } from './toasts.js';
 
 const SLOW_MODES = [0, 5, 15, 60, 300, 3600];
 const KEPT_DAYS = [0, 1, 7, 30, 90, 365];
@@ -22,22 +23,36 @@ export async function loadInfo(room) {
 
 export function RoomSettings({ room }) {
   const { slow_mode: slowMode = 0, retention_days: keptDays = 0 } = room.info.value ?? {};
-  const set = (event, payload) => async (value) => {
-    const ack = await request(event, { room: room.name, ...payload(value) });
-    tell(ack.ok ? t('chat.saved') : describeError(ack.error));
-    await loadInfo(room); // where it was refused, the old choice stands again
-  };
   return html`<div class="stack">
     <h3><bdi>${titleOf(room)}</bdi></h3>
     <label class="check"><input type="checkbox" checked=${room.muted.value} onChange=${() => toggleMuted(room)} /> ${t('chat.muteRoom')}</label>
     <${NotifyRoom} room=${room} />
     ${room.kind !== 'direct' && room.info.value && html`
-      <${Choice} id="slow-mode" label=${t('chat.slowMode')} value=${slowMode} options=${SLOW_MODES} name=${nameOfPause} disabled=${!mayModerate(room)} onChoose=${set('set_slow_mode', (seconds) => ({ seconds }))} />
-      <${Choice} id="retention" label=${t('chat.retention')} value=${keptDays} options=${KEPT_DAYS} name=${nameOfTime} disabled=${!mayRun(room)} onChoose=${set('set_retention', (days) => ({ days }))} />`}
+      <${Choice} id="slow-mode" label=${t('chat.slowMode')} value=${slowMode} options=${SLOW_MODES} name=${nameOfPause} disabled=${!mayModerate(room)} onChoose=${(seconds) => setSlowMode(room, seconds)} />
+      <${Choice} id="retention" label=${t('chat.retention')} value=${keptDays} options=${KEPT_DAYS} name=${nameOfTime} disabled=${!mayRun(room)} onChoose=${(days) => setRetention(room, days, keptDays)} />`}
     ${room.kind !== 'direct' && mayModerate(room) && html`<${Sanctions} room=${room} />`}
     ${room.kind !== 'direct' && html`<button type="button" class="quiet" onClick=${() => copy(fullLinkTo(room))}>${t('chat.copyRoomLink')}</button>`}
     ${room.kind === 'group' && html`<button type="button" class="danger" onClick=${() => leave(room)}>${t('chat.leave')}</button>`}
   </div>`;
+}
+
+/** Everybody in the room is told when it is done. */
+async function setSlowMode(room, seconds) {
+  await refusedOr(request('set_slow_mode', { room: room.name, seconds }));
+  await loadInfo(room); // where it was refused, the old choice stands again
+}
+
+/** What goes does not come back: before a time becomes shorter, it is asked. */
+async function setRetention(room, days, before) {
+  const act = () => request('set_retention', { room: room.name, days });
+  if (days === 0 || (before !== 0 && days >= before)) await refusedOr(act());
+  else await ask({ title: t('chat.retentionTitle', { room: titleOf(room) }), text: t('chat.retentionText', { count: days }), button: t('chat.retentionButton'), danger: true, act });
+  await loadInfo(room);
+}
+
+async function refusedOr(asked) {
+  const ack = await asked;
+  if (!ack.ok) tellError(ack.error);
 }
 
 const nameOfPause = (seconds) => (seconds === 0 ? t('chat.off') : t('chat.seconds', { count: seconds }));

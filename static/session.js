@@ -3,7 +3,7 @@ import { get } from './account/api.js';
 import { describeError, t } from './account/i18n.js';
 import { patiently, request } from './connection.js';
 import { flush } from './outbox.js';
-import { attentive, blocked, connection, groups, me, phase, PUBLIC, Room, addRoom, removeRoom, rooms, sameName, selected } from './state.js';
+import { attentive, blocked, connection, groups, hidden, me, phase, PUBLIC, Room, addRoom, removeRoom, rooms, sameName, selected } from './state.js';
 import { markRead } from './reading.js';
 import { followAddress, isNotYet } from './route.js';
 import { tell, tellError } from './toasts.js';
@@ -39,7 +39,7 @@ export async function comeBack() {
 
 /** What comes after joining: the other rooms, what is new in each, and what was missed in those that are open. */
 async function settleIn() {
-  await Promise.all([comeIntoGroups(), listDirects()]);
+  await Promise.all([comeIntoGroups(), listDirects(), learnHidden()]);
   await countUnread();
   if (phase.value !== 'inside') phase.value = 'inside';
   if (!me.value.account) await repeatPreferences(); // before anything is read again
@@ -50,6 +50,12 @@ async function settleIn() {
   if (shown && !shown.timeline.loaded.value) followAddress(); // it was opened while there was no connection
   if (attentive.value) markRead();
   flush();
+}
+
+/** The server keeps it over a reload. */
+async function learnHidden() {
+  const ack = await patiently('set_presence', {});
+  if (ack.ok) hidden.value = ack.hidden;
 }
 
 async function comeIntoGroups() {

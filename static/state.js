@@ -16,6 +16,7 @@ export const blocked = signal(new Set());
 export const selected = signal(PUBLIC); // the name of the room that is shown
 export const pane = signal('room'); // on a phone: 'rooms' or 'room'
 export const drawer = signal(null); // null, 'people', 'pins', 'search' or 'room'
+export const hidden = signal(false); // whether one appears offline to others
 export const attentive = signal(true); // whether somebody is looking at the page
 
 export const room = computed(() => rooms.value.get(selected.value) ?? null);

@@ -66,17 +66,18 @@ export class Timeline {
       this.loaded.value = false; // or those that are here would be shown, and pass for read
       this.messages.value = [];
     });
-    const isDone = await this.#seek(async () => {
+    await this.#seek(async () => {
       const [before, after] = await Promise.all([this.#ask({ before: seq + 1 }), this.#ask({ after: seq })]);
-      return before && after && { messages: [...before.messages, ...after.messages], prev: before.prev, next: after.next };
+      return before && after && { messages: [...before.messages, ...after.messages], prev: before.prev, next: after.next, show: { seq } };
     });
-    if (isDone) this.target.value = { seq };
   }
 
   /** Shows the newest messages. */
   async toEnd() {
     this.target.value = null;
-    if ((this.loaded.value && this.atEnd.value) || (await this.#seek(() => this.#ask({})))) this.target.value = { seq: null };
+    const show = { seq: null };
+    if (this.loaded.value && this.atEnd.value) this.target.value = show;
+    else await this.#seek(async () => { const page = await this.#ask({}); return page && { ...page, show }; });
   }
 
   async older() {
@@ -208,10 +209,12 @@ export class Timeline {
     if (this.#loads > 0) this.#meanwhile.push(change);
   }
 
-  #replace({ messages, prev, next }) {
+  /** `show` comes along: drawn without it, the end of the stretch would be shown, and pass for read. */
+  #replace({ messages, prev, next, show = null }) {
     this.isSeeking = false;
     this.#isPaused = false;
     this.#set(messages, prev, next, next === null);
+    if (show) this.target.value = show;
     this.loaded.value = true;
   }
 

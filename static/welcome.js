@@ -5,6 +5,8 @@ import { html } from './html.js';
 import { farewell, joinByName } from './session.js';
 import { connection } from './state.js';
 
+const GUEST = 'guest-name'; // in this tab: after a reload one need not type it again
+
 export function Welcome() {
   const [error, setError] = useState(null);
   const [busy, setBusy] = useState(false);
@@ -14,9 +16,10 @@ export function Welcome() {
     event.preventDefault();
     if (busy) return;
     setBusy(true);
-    const ack = await joinByName(name.current.value);
+    const wanted = name.current.value;
+    const ack = await joinByName(wanted);
     setBusy(false);
-    if (ack.ok) return;
+    if (ack.ok) return sessionStorage.setItem(GUEST, wanted);
     setError(ack.error);
     name.current.focus();
   };
@@ -24,7 +27,7 @@ export function Welcome() {
     <h1>Secure Chat</h1>
     <div class="field">
       <label for="username">${t('chat.yourName')}</label>
-      <input id="username" ref=${name} autocomplete="username" aria-describedby="username-error" aria-invalid=${error ? 'true' : undefined} />
+      <input id="username" ref=${name} defaultValue=${sessionStorage.getItem(GUEST) ?? ''} autocomplete="username" aria-describedby="username-error" aria-invalid=${error ? 'true' : undefined} />
       <p id="username-error" class="field-error" role="alert">${error && describeError(error)}</p>
     </div>
     <button type="submit">${t('chat.join')}</button>

@@ -37,6 +37,7 @@ describe('the first time', () => {
     assert.equal(await olga.page.locator('#welcome-room').getAttribute('href'), '/#new-room');
     await olga.page.locator('#welcome-invite').click();
     await olga.page.locator('#welcome-copy:focus').waitFor();
+    await olga.hears(/Only this machine finds that address/);
     const link = await olga.page.locator('#welcome-link').inputValue();
     assert.ok(link.startsWith(`${scene.server.url}/account#invite=`), link);
     await olga.page.locator('#welcome-copy').click();
@@ -47,6 +48,8 @@ describe('the first time', () => {
     const mia = await scene.visitor();
     await mia.page.goto('about:blank');
     await mia.page.goto(link);
+    await mia.view('create-account').waitFor();
+    await mia.page.reload(); // what the link gives is kept
     const form = mia.view('create-account');
     await form.getByLabel('Name').fill('mia');
     await form.getByLabel('Password', { exact: true }).fill(PASSWORD);

@@ -56,6 +56,11 @@ describe('who is here', () => {
     await bob.page.getByRole('menuitem', { name: 'Appear offline' }).click();
     await alice.opens('people');
     await alice.page.locator('.person').filter({ has: alice.page.locator('[data-member=bob]') }).locator('[data-presence=offline]').waitFor();
+    await bob.page.reload();
+    await bob.is('connected');
+    await bob.page.locator('.own').click();
+    await bob.page.getByRole('menuitem', { name: 'Be seen again' }).click();
+    await alice.page.locator('.person').filter({ has: alice.page.locator('[data-member=bob]') }).locator('[data-presence=online]').waitFor();
   });
 });
 
@@ -155,7 +160,12 @@ describe('moderating', () => {
     const [alice, bob] = [await scene.signedIn('alice'), await scene.signedIn('bob')];
     await alice.createGroup('team');
     await openSettings(alice);
+    await alice.page.getByLabel(KEPT).selectOption('7');
+    await dialog(alice).getByText('goes at once').waitFor();
+    await dialog(alice).getByRole('button', { name: 'Cancel' }).click();
+    await alice.page.waitForFunction(() => document.querySelector('#retention').value === '0');
     await alice.page.getByLabel(KEPT).selectOption('30');
+    await dialog(alice).getByRole('button', { name: 'Delete older messages' }).click();
     await alice.notices('Messages of this room are kept for 30 days.');
     await bob.joinGroup('team');
     await alice.say('hello');

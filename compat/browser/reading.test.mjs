@@ -47,6 +47,11 @@ describe('where a room opens', () => {
     await ann.openRoom('public');
     await newLineIsBefore(ann, 61);
     await counts(ann, 'public', '30 unread');
+    await ann.openRoom('team');
+    await ann.reload();
+    await counts(ann, 'public', '30 unread'); // what was not seen is not marked
+    await ann.openRoom('public');
+    await newLineIsBefore(ann, 61);
     await ann.wheelTo('end');
     await counts(ann, 'public', null);
     await ann.log.locator('.new-line').waitFor({ state: 'attached' });

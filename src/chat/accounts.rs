@@ -178,16 +178,16 @@ pub async fn login(app: &App, visitor: &Visitor, conn: Option<ConnId>, given: Cr
     Ok(SignedIn { actor, role, token })
 }
 
-/// Signs in whom somebody else has vouched for: the deployment that was here before. Not who has a second factor, which
-/// nobody has shown.
+/// Signs in whom somebody else has vouched for: the deployment that was here before. The name counts letter by letter, since
+/// there `Bob` and `bob` were two people. Not who has a second factor, which nobody has shown.
 pub async fn sign_in_known(app: &App, visitor: &Visitor, name: &Username) -> Result<Option<SignedIn>> {
     let facts = Facts::of(app);
-    let (key, token) = (NameKey::of(name), Token::random());
+    let (key, name, token) = (NameKey::of(name), name.clone(), Token::random());
     let hashes = Hashes::of(app, &token, visitor);
     let visitor = visitor.clone();
     let signed_in = app.db.write(Lane::People, move |tx| {
-        let Some((user, account)) = accounts::find(tx, &key)?.filter(|(_, account)| !account.has_second_factor())
-        else {
+        let is_meant = |account: &Account| account.name == name && !account.has_second_factor();
+        let Some((user, account)) = accounts::find(tx, &key)?.filter(|(_, account)| is_meant(account)) else {
             return Ok(None);
         };
         let session = sessions::open(tx, hashes, user, &visitor, facts.at)?;

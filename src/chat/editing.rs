@@ -68,6 +68,7 @@ pub struct Version {
 
 /// For moderators.
 pub async fn versions(app: &App, actor: &Actor, id: MessageId) -> Result<Versions> {
+    app.limits.reading(actor.user, Network::of(actor.address))?;
     let (facts, actor) = (Facts::of(app), actor.clone());
     app.db
         .read(move |reader| {

@@ -7,12 +7,14 @@ use super::facts::{Facts, hidden_from, room_for};
 use super::policy::Action;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::store::messages;
+use crate::store::messages::{self, Written};
 use crate::types::{Actor, Message, Network, RoomName};
 
 /// Messages that a page has at most.
 const MOST: u32 = 100;
 const USUAL: u32 = 50;
+/// Bytes of text after which a page ends: a few long messages would make an answer of megabytes.
+const MOST_BYTES: usize = 1 << 20;
 
 /// Which page is wanted: the newest one, or the one before or after a message by its `seq`.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -60,8 +62,9 @@ pub async fn page(app: &App, actor: &Actor, name: RoomName, wanted: Wanted) -> R
                 Some(after) => messages::after(reader, &room, after, most)?,
                 None => messages::page(reader, &room, wanted.before.unwrap_or(i64::MAX), most)?,
             };
-            let is_more = found.len() > limit as usize;
-            found.truncate(limit as usize);
+            let fits = fitting(&found).min(limit as usize);
+            let is_more = found.len() > fits;
+            found.truncate(fits);
             if wanted.after.is_none() {
                 found.reverse();
             }
@@ -81,4 +84,15 @@ pub async fn page(app: &App, actor: &Actor, name: RoomName, wanted: Wanted) -> R
             })
         })
         .await
+}
+
+/// How many of the messages a page takes: one at least.
+fn fitting(found: &[Written]) -> usize {
+    let sizes =
+        found.iter().map(|Written { message, .. }| message.message.as_str().len() + message.encrypted_content.len());
+    let sums = sizes.scan(0, |sum, size| {
+        *sum += size;
+        Some(*sum)
+    });
+    sums.take_while(|sum| *sum <= MOST_BYTES).count().max(1)
 }

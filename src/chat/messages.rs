@@ -55,13 +55,15 @@ pub async fn post(app: &App, actor: &Actor, target: Target, draft: Draft) -> Res
     };
     let (facts, actor) = (Facts::of(app), actor.clone());
     let (limits, longest) = (app.limits.clone(), app.config.max_message_length);
+    let lane = rooms::lane(&name);
     let (sent, posted) = app
         .db
-        .write(rooms::lane(&name), move |tx| {
+        .write(lane, move |tx| {
             if let Some(id) = &draft.client_id
-                && let Some(first) = client_ids::find(tx, &actor.identity, id)?
+                && let Some((room, first)) = client_ids::find(tx, &actor.identity, id)?
             {
-                return Ok((first, None));
+                let is_same = rooms::by_id(tx, room)?.is_none_or(|room| room.name == name);
+                return if is_same { Ok((first, None)) } else { Err(client_ids::in_use()) };
             }
             let room = open_room(facts, tx, &actor, target, &limits)?;
             let attachments = attachments::to_send(tx, &actor, &room, &draft.attachments)?;

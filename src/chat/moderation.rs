@@ -178,7 +178,12 @@ pub async fn ban(app: &App, actor: &Actor, target: Target, options: BanOptions) 
             found.tell(tx, "ban", &target, Some(until));
             let networks = match &found.room {
                 Some(room) if found.is_there => put_out(tx, &found.person, room).map(|()| Vec::new())?,
-                Some(_) => Vec::new(),
+                // No member, but a connection may hear the room all the same: in a namespace, say.
+                Some(room) => {
+                    let conns = Audience::Person(found.person.identity.clone());
+                    tx.publish(Publication::Leave { conns, room: room.id });
+                    Vec::new()
+                }
                 None => {
                     let networks = match options.addresses {
                         true => hub.networks_of(&found.person.identity),
@@ -283,6 +288,7 @@ pub struct SanctionInfo {
 
 /// Who is muted or banned: in a room, or on the whole server.
 pub async fn list(app: &App, actor: &Actor, room: Option<RoomName>) -> Result<Vec<SanctionInfo>> {
+    app.limits.reading(actor.user, Network::of(actor.address))?;
     let (facts, actor) = (Facts::of(app), actor.clone());
     app.db
         .read(move |reader| {

@@ -207,7 +207,11 @@ pub async fn bring_along(app: &App, before: &Actor, actor: &Actor, conn: ConnId)
             continue;
         }
         if name.is_direct() {
-            // It is of two people, and this is a third one.
+            // It is of two people: of others than this one, or this one has come into it just now.
+            let user = actor.user;
+            if app.db.read(move |reader| rooms::membership(reader, group, user)).await?.is_some() {
+                continue;
+            }
             let leave = Publication::Leave { conns: Audience::Conn(conn), room: group };
             app.publisher.publish(vec![Step::Publish(leave)]);
             continue;
@@ -230,6 +234,7 @@ pub async fn bring_along(app: &App, before: &Actor, actor: &Actor, conn: ConnId)
 
 /// Sends the person their own numbers.
 pub async fn show_stats(app: &App, actor: &Actor) -> Result<()> {
+    app.limits.reading(actor.user, Network::of(actor.address))?;
     let facts = Facts::of(app);
     let who = actor.clone();
     let stats = app
@@ -261,6 +266,7 @@ pub struct Blocked {
 
 /// From here on the person hears nothing of the other, who cannot tell.
 pub async fn block(app: &App, actor: &Actor, name: Username) -> Result<()> {
+    app.limits.reading(actor.user, Network::of(actor.address))?;
     let actor = actor.clone();
     let facts = Facts::of(app);
     app.db
@@ -286,6 +292,7 @@ pub async fn block(app: &App, actor: &Actor, name: Username) -> Result<()> {
 
 /// Whether there was a block to lift.
 pub async fn unblock(app: &App, actor: &Actor, name: Username) -> Result<bool> {
+    app.limits.reading(actor.user, Network::of(actor.address))?;
     let actor = actor.clone();
     let facts = Facts::of(app);
     app.db
@@ -309,6 +316,7 @@ pub async fn unblock(app: &App, actor: &Actor, name: Username) -> Result<bool> {
 }
 
 pub async fn list_blocked(app: &App, actor: &Actor) -> Result<Blocked> {
+    app.limits.reading(actor.user, Network::of(actor.address))?;
     let actor = actor.clone();
     let facts = Facts::of(app);
     app.db
@@ -341,6 +349,7 @@ impl Outbound for RoomMuted {
 
 /// Mutes a room for oneself. Its messages still come: pages that know of it make no noise about them.
 pub async fn mute_room(app: &App, actor: &Actor, name: RoomName, muted: bool) -> Result<()> {
+    app.limits.reading(actor.user, Network::of(actor.address))?;
     let actor = actor.clone();
     let facts = Facts::of(app);
     app.db

@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::hub::{Audience, Outbound, Publication};
 use crate::store::{Tx, rooms};
-use crate::types::{Actor, Reason, Room, RoomId, RoomName, RoomRole, UserId, Username};
+use crate::types::{Actor, Network, Reason, Room, RoomId, RoomName, RoomRole, UserId, Username};
 
 /// Longest pause of the slow mode, in seconds.
 const SLOWEST: u32 = 3_600;
@@ -51,6 +51,7 @@ pub struct RoomInfo {
 
 /// What one is in a room, and what is set there.
 pub async fn show(app: &App, actor: &Actor, name: RoomName) -> Result<RoomInfo> {
+    app.limits.reading(actor.user, Network::of(actor.address))?;
     let (facts, actor) = (Facts::of(app), actor.clone());
     app.db
         .read(move |reader| {

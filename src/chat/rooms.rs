@@ -217,10 +217,11 @@ pub async fn leave(app: &App, actor: &Actor, name: RoomName) -> Result<Option<Ro
             if member.role == RoomRole::Owner {
                 pass_on(tx, room.id, actor.user)?;
             }
+            // All that the person has open: none of it may hear the group any more.
+            let left = GroupLeft { group_name: room.name.clone() };
+            tx.publish(Publication::Leave { conns: Audience::own(&actor), room: room.id });
+            tx.publish(Publication::emit(Audience::own(&actor), &left));
             if let Some(conn) = actor.conn {
-                let left = GroupLeft { group_name: room.name.clone() };
-                tx.publish(Publication::Leave { conns: Audience::Conn(conn), room: room.id });
-                tx.publish(Publication::emit(Audience::Conn(conn), &left));
                 resume::keep(tx, facts, &actor, hub.rooms_of(conn).into_keys().filter(|heard| *heard != room.id))?;
             }
             let left = UserLeft { username: actor.name, room: room.name };

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -22,6 +23,7 @@ use crate::flask::{import, proposal, sql};
 
 /// The password of the file, for scripts.
 const PASSWORD: &str = "FLASK_DATA_PASSWORD";
+const CLOCK: &str = "%Y-%m-%d %H:%M";
 
 pub fn command() -> Command {
     Command::new("import-flask")
@@ -65,6 +67,9 @@ pub fn run(config: Config, arguments: &ArgMatches) -> ExitCode {
     match arguments.get_flag("dry-run") {
         true => {
             say(&report(&plan));
+            if let Some(clocks) = clocks(&plan, zone) {
+                say(&clocks);
+            }
             ExitCode::from(if plan.problems.is_empty() { 0 } else { FAILED })
         }
         false => store(config, plan),
@@ -139,13 +144,17 @@ fn store(config: Config, plan: Plan) -> ExitCode {
         let progress = bar.clone();
         let done = import::store(&app, plan, move |looked_at| progress.set_position(looked_at)).await;
         bar.finish_and_clear();
-        let import::Done { users, groups, messages, known, renamed } = done.map_err(told)?;
+        let import::Done { users, groups, messages, known, renamed, late } = done.map_err(told)?;
         let renamed = renamed.iter().map(|(wanted, name)| {
             format!("\nSomebody else here is called {:?}: that account is {:?}.", wanted.as_str(), name.as_str())
         });
         let renamed: String = renamed.collect();
+        let late = match late {
+            0 => String::new(),
+            late => format!("\n{late} of them stand below newer ones that people had written here already."),
+        };
         Ok(format!(
-            "{report}{renamed}\nStored {users} users, {groups} groups and {messages} messages; {known} rows were here already."
+            "{report}{renamed}\nStored {users} users, {groups} groups and {messages} messages; {known} rows were here already.{late}"
         ))
     })
 }
@@ -171,6 +180,15 @@ fn report(plan: &Plan) -> String {
         section("Changed on the way", &plan.changes),
         section("Not brought along, or not whole", &plan.problems)
     )
+}
+
+/// The first and the last message by both clocks: a wrong zone shows here, and can be corrected before anything is stored.
+fn clocks(plan: &Plan, zone: Tz) -> Option<String> {
+    let times = || plan.all_messages().map(|message| DateTime::<Utc>::from(message.at));
+    let (first, last) = (times().min()?, times().max()?);
+    let both =
+        |at: DateTime<Utc>| format!("{} in {zone}, {} UTC", at.with_timezone(&zone).format(CLOCK), at.format(CLOCK));
+    Some(format!("The first message is of {}; the last of {}.", both(first), both(last)))
 }
 
 /// Where the original's clock stands, and the password of its file.

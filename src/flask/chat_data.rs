@@ -16,12 +16,18 @@ use super::source::{Group, GroupPassword, Said, Source, Whom};
 /// The original's, for every installation the same.
 const SALT: &[u8] = b"encrypted_chat_app_salt_2024";
 const ROUNDS: u32 = 100_000;
+/// How each Fernet token of this century begins: its version and the first bytes of its time, in base64.
+const BEGINNING: &str = "gAAAAA";
 
 /// Why a file gives nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("{0} cannot be read: {1}")]
     Unreadable(String, std::io::Error),
+    #[error(
+        "{0} is no chat_data.db, or damaged: those begin with gAAAAA. (Another Flask app's SQLite database would do as well.)"
+    )]
+    Other(String),
     #[error(
         "The password is wrong, or the file is damaged: it does not open. The original's password stands in its source, as db_password or DATABASE_PASSWORD."
     )]
@@ -91,6 +97,9 @@ struct GroupRow {
 pub fn open(path: &Path, key: &Key) -> Result<Source, OpenError> {
     let token = std::fs::read(path).map_err(|error| OpenError::Unreadable(path.display().to_string(), error))?;
     let token = String::from_utf8(token).map_err(|_| OpenError::Closed)?;
+    if !token.trim_start().starts_with(BEGINNING) {
+        return Err(OpenError::Other(path.display().to_string()));
+    }
     let json = Zeroizing::new(key.open(&token).ok_or(OpenError::Closed)?);
     let document: Map<String, Value> =
         serde_json::from_slice(&json).map_err(|error| OpenError::Strange(error.to_string()))?;

@@ -38,10 +38,31 @@ pub fn session(secret: &[u8], cookie: &str, max_age: i64, now: i64) -> Option<Ma
 }
 
 /// Whose `remember_token` it is, as the deployment called the user.
-pub fn remembered<'a>(secret: &[u8], cookie: &'a str) -> Option<&'a str> {
+pub fn remembered(secret: &[u8], cookie: &str) -> Option<String> {
+    let cookie = unquote(cookie)?;
     let (id, signature) = cookie.rsplit_once('|')?;
     verify::<Hmac<Sha512>>(secret, id.as_bytes(), &from_hex(signature)?)?;
-    Some(id)
+    Some(id.to_owned())
+}
+
+/// A value as it was before Werkzeug made a cookie of it: what is not ASCII stands in quotes, as bytes in octal.
+fn unquote(value: &str) -> Option<String> {
+    let Some(quoted) = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+        return Some(value.to_owned());
+    };
+    let (mut bytes, mut rest) = (Vec::new(), quoted.as_bytes());
+    while let [first, after @ ..] = rest {
+        let (byte, left) = match (first, after) {
+            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', left @ ..]) => {
+                ((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'), left)
+            }
+            (b'\\', [escaped, left @ ..]) => (*escaped, left),
+            (plain, left) => (*plain, left),
+        };
+        bytes.push(byte);
+        rest = left;
+    }
+    String::from_utf8(bytes).ok()
 }
 
 fn mac<M: Mac + KeyInit>(key: &[u8], content: &[u8]) -> Vec<u8> {
@@ -107,11 +128,21 @@ mod tests {
     }
 
     #[test]
+    fn what_werkzeug_put_in_quotes_is_what_it_was() {
+        let quoted =
+            [(r"plain|1", "plain|1"), (r#""zo\303\251|77""#, "zoé|77"), (r#""say \"hi\" \\ \054""#, r#"say "hi" \ ,"#)];
+        for (cookie, value) in quoted {
+            assert_eq!(unquote(cookie).as_deref(), Some(value));
+        }
+        assert_eq!(unquote(r#""\377""#), None, "no UTF-8");
+    }
+
+    #[test]
     fn remember_tokens_name_their_user() {
         let vectors: Value = serde_json::from_str(TOKENS).unwrap();
         for vector in vectors["vectors"].as_array().unwrap() {
             let (key, cookie) = (vector["SECRET_KEY"].as_str().unwrap(), vector["cookie"].as_str().unwrap());
-            assert_eq!(remembered(key.as_bytes(), cookie), vector["user_id"].as_str(), "{vector}");
+            assert_eq!(remembered(key.as_bytes(), cookie), vector["user_id"].as_str().map(str::to_owned), "{vector}");
             assert_eq!(remembered(b"another", cookie), None);
             assert_eq!(remembered(key.as_bytes(), &cookie.replace('|', "x|")), None);
         }

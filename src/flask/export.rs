@@ -108,7 +108,12 @@ impl Exporter<'_, '_> {
         if room.password_hash.is_some() {
             let password = Token::random().as_str()[..16].to_owned();
             encrypted_password = self.key.seal(password.as_bytes());
-            self.passwords.push((name.to_owned(), password));
+            let told = if name == room.name.as_str() {
+                name.to_owned()
+            } else {
+                format!("{name:?} (here {})", room.name.as_str())
+            };
+            self.passwords.push((told, password));
         }
         let id = RoomName::try_from(name.to_owned()).map_or_else(|_| group_id(&room.name), |name| group_id(&name));
         Ok(json!({

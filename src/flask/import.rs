@@ -62,6 +62,8 @@ pub struct Done {
     pub known: usize,
     /// Accounts that are called otherwise here, since somebody had the name: the wanted name, and theirs.
     pub renamed: Vec<(Username, Username)>,
+    /// Messages that are older than what was in their room already, and stand below it.
+    pub late: usize,
 }
 
 /// Stores what is not stored yet, all of it or nothing. `progress` hears how many messages were looked at.
@@ -207,6 +209,7 @@ impl Import<'_> {
     }
 
     fn say_all(&mut self, tx: &mut Tx, room: &Room, planned: &[Planned]) -> Result<()> {
+        let newest = messages::page(tx, room, i64::MAX, 1)?.first().map(|newest| newest.message.timestamp);
         for message in planned {
             self.looked_at += 1;
             (self.progress)(self.looked_at);
@@ -232,6 +235,7 @@ impl Import<'_> {
             client_ids::insert(tx, &author, &message.id, room.id, &Sent::from(&written.message))?;
             tx.shared.count_message(message.user, message.at);
             self.done.messages += 1;
+            self.done.late += usize::from(newest.is_some_and(|newest| message.at < newest));
         }
         Ok(())
     }

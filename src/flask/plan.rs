@@ -65,9 +65,13 @@ pub struct PlannedMember {
 }
 
 impl Plan {
+    pub fn all_messages(&self) -> impl Iterator<Item = &Planned> {
+        self.public.iter().chain(self.groups.iter().flat_map(|group| &group.messages))
+    }
+
     /// How many messages there are.
     pub fn messages(&self) -> usize {
-        self.public.len() + self.groups.iter().map(|group| group.messages.len()).sum::<usize>()
+        self.all_messages().count()
     }
 
     pub fn accounts(&self) -> usize {

@@ -13,13 +13,15 @@ use crate::error::{Error, Result};
 
 /// An event, as Flask-SocketIO's `emit` takes it.
 #[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)] // what is misspelt must not go to everybody
 pub struct Emit {
     event: String,
     /// The one argument.
     data: Option<Value>,
     /// All arguments, where there are several.
     args: Option<Vec<Value>>,
-    /// A room, the id of a connection, or several of them; without it all get the event.
+    /// A room, the id of a connection, or several of them; without it all get the event. Also called `room`, as in Flask.
+    #[serde(alias = "room")]
     to: Option<Names>,
     /// The id of a connection that does not get it, or several.
     skip_sid: Option<Names>,

@@ -118,6 +118,12 @@ fn is_of_type(headers: &HeaderMap, kind: &str) -> bool {
 async fn form_to_json(request: Request) -> Result<(Request, Option<String>)> {
     let (mut parts, body) = request.into_parts();
     let bytes = to_bytes(body, BODY_LIMIT).await.map_err(|_| too_large())?;
+    if bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(Error::invalid(
+            "body",
+            "This is JSON, sent as a form: add the header Content-Type: application/json.",
+        ));
+    }
     let mut token = None;
     let mut object = serde_json::Map::new();
     for (name, value) in form_urlencoded::parse(&bytes) {

@@ -62,7 +62,7 @@ fn flask_user(app: &App, headers: &HeaderMap) -> Option<Username> {
         let session = cookies::session(&config.secret_key, cookie, max_age, now)?;
         session.get(&config.flask_session_user)?.as_str().map(str::to_owned)
     };
-    let by_token = || cookies::remembered(&config.secret_key, shown(&config.flask_remember_cookie)?).map(str::to_owned);
+    let by_token = || cookies::remembered(&config.secret_key, shown(&config.flask_remember_cookie)?);
     by_session().or_else(by_token).and_then(|name| Username::try_from(name).ok())
 }
 

@@ -35,6 +35,8 @@ use crate::visitor::Visitor;
 
 /// Events of one connection that may wait. Past that the answer is `too_many`.
 const QUEUE: usize = 64;
+/// And so many of the largest packets' bytes.
+const MOST_WAITING: usize = 2;
 
 /// An event that clients send: its payload, and what to do with it.
 pub trait Event: DeserializeOwned + JsonSchema + Send + 'static {
@@ -163,6 +165,16 @@ enum Job {
     },
 }
 
+impl Job {
+    /// What the client sent, in bytes.
+    fn size(&self) -> usize {
+        match self {
+            Self::Event { raw, .. } => raw.size(),
+            _ => 0,
+        }
+    }
+}
+
 /// What a connection's handshake has shown.
 pub enum Beginning {
     Chat(Newcomer),
@@ -183,6 +195,8 @@ pub struct Newcomer {
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
+    /// Of the events that wait, in bytes.
+    size: usize,
     state: State,
 }
 
@@ -228,7 +242,10 @@ impl Connection {
 
     /// Takes an event in, in arrival order. Never blocks.
     pub fn receive(self: &Arc<Self>, socket: SocketRef, raw: Raw, ack: AckSender) {
-        let full = self.queue.lock().expect("queue lock").jobs.len() >= QUEUE;
+        let full = {
+            let queue = self.queue.lock().expect("queue lock");
+            queue.jobs.len() >= QUEUE || queue.size + raw.size() > MOST_WAITING * self.pipeline.app.config.max_payload
+        };
         let error = match full {
             true => Error::TooMany { retry_ms: 1_000 },
             false if self.pipeline.closing.load(Ordering::SeqCst) => Error::shutting_down(),
@@ -271,6 +288,7 @@ impl Connection {
     fn push(self: &Arc<Self>, job: Job) {
         self.pipeline.under_way.fetch_add(1, Ordering::SeqCst);
         let mut queue = self.queue.lock().expect("queue lock");
+        queue.size += job.size();
         queue.jobs.push_back(job);
         self.wake(&mut queue);
     }
@@ -313,9 +331,10 @@ impl Connection {
     fn next_job(&self) -> Option<Job> {
         let mut queue = self.queue.lock().expect("queue lock");
         let job = queue.jobs.pop_front();
-        if job.is_none() {
+        match &job {
+            Some(job) => queue.size -= job.size(),
             // The lock is still held: whoever pushes next starts a new task.
-            *queue = Queue { jobs: VecDeque::new(), state: State::Idle };
+            None => *queue = Queue { state: State::Idle, ..Queue::default() },
         }
         job
     }

@@ -36,6 +36,11 @@ impl Raw {
         shorten(name)
     }
 
+    /// In bytes.
+    pub fn size(&self) -> usize {
+        self.0.len()
+    }
+
     pub fn arguments(&self) -> Result<Arguments<'_>> {
         let parts: Vec<&RawValue> = serde_json::from_str(&self.0).map_err(|_| malformed("The packet is not JSON."))?;
         Ok(Arguments(parts.into_iter().skip(1).collect()))

@@ -18,14 +18,15 @@ struct Stored {
     at: i64,
 }
 
-/// What came of the message that the sender called so before.
-pub fn find(reader: &mut Reader, sender: &Identity, id: &ClientId) -> Result<Option<Sent>> {
+/// What came of the message that the sender called so before, and in which room.
+pub fn find(reader: &mut Reader, sender: &Identity, id: &ClientId) -> Result<Option<(RoomId, Sent)>> {
     let id = reader.blind_of(BlindColumn::ClientId, sender, id.as_str())?;
     let row = client_ids::table.find(&id).select(client_ids::sent).first(reader.connection).optional()?;
     let Some(sealed) = row else { return Ok(None) };
     let stored: Stored = reader.open_json(place(&id), sealed)?;
-    let message = reader.vault.message_id(RoomId::from_stored(stored.room), stored.seq).map_err(Error::Internal)?;
-    Ok(Some(Sent { id: message, seq: stored.seq, timestamp: timestamp(stored.at)? }))
+    let room = RoomId::from_stored(stored.room);
+    let message = reader.vault.message_id(room, stored.seq).map_err(Error::Internal)?;
+    Ok(Some((room, Sent { id: message, seq: stored.seq, timestamp: timestamp(stored.at)? })))
 }
 
 /// `Conflict` when the sender sends another message of that id at the same moment.
@@ -37,11 +38,14 @@ pub fn insert(tx: &mut Tx, sender: &Identity, id: &ClientId, room: RoomId, sent:
         .values((client_ids::id.eq(&id), client_ids::sent.eq(sealed)))
         .execute(tx.reader.connection);
     match inserted {
-        Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {
-            Err(Error::Conflict("You are sending another message with this client_id.".into()))
-        }
+        Err(DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Err(in_use()),
         inserted => Ok(inserted.map(drop)?),
     }
+}
+
+/// Another message has the id: of the same sender, or of another guest of that name.
+pub fn in_use() -> Error {
+    Error::Conflict("You are sending another message with this client_id.".into())
 }
 
 /// Where the message is that was called so.

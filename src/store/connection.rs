@@ -9,6 +9,7 @@ use anyhow::Context;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, ConnectionResult, PgConnection, SqliteConnection};
 
+use super::owner::give_to_folders;
 use crate::types::{DatabaseUrl, beside};
 
 #[derive(diesel::MultiConnection)]
@@ -66,8 +67,9 @@ pub fn connect_immutable(path: &Path) -> ConnectionResult<SqliteConnection> {
 /// Makes a database file that is not there yet readable for its owner alone; SQLite would let everyone read it.
 fn make_private(path: &Path) -> std::io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+        Ok(_) => give_to_folders(path),
     }
 }
 

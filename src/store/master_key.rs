@@ -13,6 +13,7 @@ use fernet::Fernet;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::owner::{folder_of, give_as, give_to_folders};
 use crate::types::{KeySource, beside, random_bytes};
 
 /// Begins a line that is sealed under a passphrase.
@@ -49,6 +50,12 @@ pub enum KeyError {
         "MASTER_KEY_PASSPHRASE does not open {0}: it is another passphrase, or line {1} of the file is damaged. Nothing was changed."
     )]
     WrongPassphrase(String, usize),
+    #[error("A new key file {0} cannot be made: {1}. The server needs a folder that it may write to.")]
+    NotMade(PathBuf, std::io::Error),
+    #[error(
+        "The new key file could not be given to whom {0} belongs to: {1}. The server could not have read it, so the old one stays. Run the command as the user of the server."
+    )]
+    NotGiven(PathBuf, std::io::Error),
     #[error("The key file {0} cannot be used: {1}.")]
     Io(PathBuf, std::io::Error),
 }
@@ -77,7 +84,9 @@ impl MasterKey {
     /// Makes a new key and writes it to a file that must not exist, readable for its owner alone.
     pub fn create(path: &Path, passphrase: Option<&str>) -> Result<Self, KeyError> {
         let made = Self { keys: vec![Key::generate()] };
-        write_new(path, &made.lines(passphrase)).map_err(|error| KeyError::Io(path.into(), error))?;
+        write_new(path, &made.lines(passphrase))
+            .and_then(|()| give_to_folders(path))
+            .map_err(|error| KeyError::NotMade(path.into(), error))?;
         Ok(made)
     }
 
@@ -96,7 +105,8 @@ impl MasterKey {
         Self { keys: self.keys[..1].to_vec() }
     }
 
-    /// Puts the keys into the file, which has either the old content or the new one, whatever happens in between.
+    /// Puts the keys into the file, which has either the old content or the new one, whatever happens in between. It belongs
+    /// to the same user afterwards: the command may be root's, the server is not.
     pub fn replace_file(&self, path: &Path, passphrase: Option<&str>) -> Result<(), KeyError> {
         let io = |error| KeyError::Io(path.into(), error);
         let new = beside(path, ".new");
@@ -104,7 +114,12 @@ impl MasterKey {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(io(error)),
             _ => {}
         }
+        let old = fs::metadata(path).map_err(io)?;
         write_new(&new, &self.lines(passphrase)).map_err(io)?;
+        if let Err(error) = give_as(&new, &old) {
+            let _ = fs::remove_file(&new);
+            return Err(KeyError::NotGiven(path.into(), error));
+        }
         fs::rename(&new, path).and_then(|()| sync_folder(path)).map_err(io)
     }
 
@@ -222,12 +237,13 @@ fn write_new(path: &Path, lines: &str) -> std::io::Result<()> {
 
 /// The name of a file must survive a power cut as well as its content.
 pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+    File::open(folder_of(path))?.sync_all()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
 
     #[test]
@@ -244,6 +260,30 @@ mod tests {
         assert_eq!(load(Some("correct horse")).unwrap().unwrap().names(), made.names());
         assert!(matches!(load(Some("battery staple")), Err(KeyError::WrongPassphrase(..))));
         assert!(matches!(load(None), Err(KeyError::NoPassphrase(_))));
+    }
+
+    #[test]
+    fn a_key_file_that_is_replaced_keeps_its_owner_and_its_rights() {
+        const SERVICE: u32 = 65_534;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        let made = MasterKey::create(&path, None).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let root = rustix::process::geteuid().is_root();
+        if root {
+            std::os::unix::fs::chown(&path, Some(SERVICE), Some(SERVICE)).unwrap();
+        }
+        made.with_new_key().replace_file(&path, None).unwrap();
+        let metadata = fs::metadata(&path).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o640);
+        assert_eq!(root, metadata.uid() == SERVICE);
+        // What root makes in the service's folder is the service's.
+        if root {
+            std::os::unix::fs::chown(folder.path(), Some(SERVICE), Some(SERVICE)).unwrap();
+            let path = folder.path().join("other.key");
+            MasterKey::create(&path, None).unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().uid(), SERVICE);
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod master_key;
 pub mod messages;
 pub mod moderation;
 pub mod notifications;
+mod owner;
 pub mod people;
 mod pieces;
 pub mod pins;

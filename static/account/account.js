@@ -14,6 +14,7 @@ import { setUpWelcome } from './welcome.js';
 
 const RANKS = ['member', 'moderator', 'admin', 'owner'];
 const INVITATION = /^#invite=(.+)$/;
+const KEPT = 'invitation'; // in this tab's memory: a reload must not make a plain member of an owner
 // What a view has to fetch when it is shown.
 const LOADERS = {
   'you': showProfile,
@@ -30,13 +31,13 @@ const LOADERS = {
 };
 
 let me = null; // the account that is signed in
-let invitation = null; // in memory only: whoever has it can use it
+let invitation = sessionStorage.getItem(KEPT); // whoever has it can use it
 let wanted = ''; // the part that somebody came for, or was in: there they go once they are signed in
 
 translate();
 takeInvitation();
 rememberWanted();
-setUpSwitches({ before: putInvitationBack });
+setUpSwitches();
 setUpDialogs();
 setUpSignIn({ invitation: () => invitation, entered });
 setUpProfile({ changed: () => lookUp({ focus: true }), left: signedOut });
@@ -61,13 +62,14 @@ lookUp({ focus: false }).then(() => {
 function takeInvitation() {
   const [, token] = INVITATION.exec(location.hash) ?? [];
   if (!token) return;
-  invitation = token;
+  keepInvitation(token);
   history.replaceState(null, '', location.pathname);
 }
 
-/** Before the page is loaded anew: what is in memory alone would be lost. */
-function putInvitationBack() {
-  if (invitation) history.replaceState(null, '', `#invite=${invitation}`);
+function keepInvitation(token) {
+  invitation = token;
+  if (token) sessionStorage.setItem(KEPT, token);
+  else sessionStorage.removeItem(KEPT);
 }
 
 function rememberWanted() {
@@ -93,7 +95,7 @@ async function lookUp({ focus }) {
 /** Into the chat, unless there is something to do here: for an owner who is new, or who came for a part of this page. */
 async function entered({ made }) {
   hangUp(); // of whoever was signed in before
-  invitation = null;
+  keepInvitation(null);
   const answer = await get('/api/me');
   const isNewOwner = answer.ok && made && answer.role === 'owner';
   const goal = isNewOwner ? (answer.second_factor_needed ? 'second-factor' : 'welcome') : wanted;

@@ -1,5 +1,5 @@
 // For administrators: accounts and their roles, invitations. What concerns the server itself is in server.js.
-import { get, post, remove } from './api.js';
+import { get, isLoopback, post, remove } from './api.js';
 import { ask } from './dialogs.js';
 import { actionButton, byId, copy, details, element, fillList, nameElement, onClick, onSubmit, row, showError, showFailure, showStatus, timeElement } from './dom.js';
 import { formatDate, pieces, t } from './i18n.js';
@@ -106,12 +106,18 @@ async function invite() {
   byId('invite-made').hidden = false;
   byId('invite-copy').focus();
   await listInvites();
+  warnOfLocalLink();
 }
 
 /** Makes an invitation; `link` of the answer opens this page with it. */
 export async function makeInvitation(wanted) {
   const answer = await post('/api/invites', wanted);
   return answer.ok ? { ...answer, link: location.origin + answer.path } : answer;
+}
+
+/** A link to `localhost` leads everybody else to their own machine. */
+export function warnOfLocalLink() {
+  if (isLoopback()) showStatus(t('common.localLink'));
 }
 
 async function revoke(id) {

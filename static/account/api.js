@@ -37,3 +37,6 @@ async function send(method, path, body) {
 function failure() {
   return { code: 'unavailable', message: t('common.no_answer'), local: true };
 }
+
+/** Whether this page was opened under an address that only this machine finds. */
+export const isLoopback = () => /^(localhost|127\..*|\[::1\])$/.test(location.hostname);

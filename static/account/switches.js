@@ -3,13 +3,10 @@ import { language, languages, setLanguage, t } from './i18n.js';
 import { THEMES, setTheme, theme } from './theme.js';
 
 /** `before()` runs before the page is loaded anew in another language. */
-export function setUpSwitches({ before = () => {} } = {}) {
+export function setUpSwitches() {
   const [languageSwitch, themeSwitch] = ['language-switch', 'theme-switch'].map((id) => document.getElementById(id));
   languageSwitch.replaceChildren(...languages.map(([code, name]) => languageOption(code, name)));
-  languageSwitch.addEventListener('change', () => {
-    before();
-    setLanguage(languageSwitch.value);
-  });
+  languageSwitch.addEventListener('change', () => setLanguage(languageSwitch.value));
   themeSwitch.replaceChildren(...THEMES.map((name) => new Option(t(`common.theme_${name}`), name, false, name === theme())));
   themeSwitch.addEventListener('change', () => setTheme(themeSwitch.value));
 }

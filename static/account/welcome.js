@@ -1,5 +1,5 @@
 // The owner's first visit: a first room, a link for the first people, and into the chat.
-import { makeInvitation } from './admin.js';
+import { makeInvitation, warnOfLocalLink } from './admin.js';
 import { byId, copy, onClick, showFailure } from './dom.js';
 
 const FIRST_PEOPLE = { role: 'member', uses: 10, days: 7 };
@@ -15,4 +15,5 @@ async function inviteFirstPeople() {
   byId('welcome-link').value = answer.link;
   byId('welcome-made').hidden = false;
   byId('welcome-copy').focus();
+  warnOfLocalLink();
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::accounts::{enter, own};
 use crate::client::{Client, ok};
-use crate::http::call;
+use crate::http::{call, send};
 use crate::server::Server;
 
 const TOKEN: &str = "a token of more than thirty-two characters";
@@ -51,11 +51,20 @@ async fn what_is_wrong_with_an_event_is_said() {
         (json!({ "event": "ev", "skip_sid": [1] }), "skip_sid"),
         (json!({ "event": "ev", "namespace": "/admin" }), "namespace"),
         (json!({ "event": "ev", "namespace": "" }), "namespace"),
+        // Misspelt, it would go to everybody.
+        (json!({ "event": "ev", "rom": "public" }), "rom"),
+        (json!({ "event": "ev", "broadcast": true }), "broadcast"),
     ];
     for (body, field) in wrong {
         let (status, answer) = emit(&server, Some(TOKEN), body.clone()).await;
         assert_eq!((status, &answer["error"]["field"]), (400, &json!(field)), "{body}: {answer}");
     }
+    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    let authorization = format!("Bearer {TOKEN}");
+    let answer =
+        send(&server, "POST", "/api/emit", &[form, ("Authorization", &authorization)], r#"{"event":"ev"}"#).await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.body.contains("Content-Type: application/json"), "{}", answer.body);
     let large = json!({ "event": "ev", "data": "x".repeat(70_000) });
     assert_eq!(call(&server, "POST", "/api/emit", Some(TOKEN), large).await.status, 413);
 }

@@ -43,6 +43,10 @@ async fn a_flask_session_signs_its_person_in_once() {
     assert_eq!(signed_in_by(&server, &cookie).await.as_deref(), Some("Zoë 🦀"));
     let forged = cookie.replace("iT_U", "iT_V");
     assert_eq!(signed_in_by(&server, &forged).await, None);
+    // Who was called nearly so was somebody else there.
+    let namesake = start(&[("FLASK_SESSION_USER", "username")]);
+    register(&namesake, "zoë 🦀").await;
+    assert_eq!(signed_in_by(&namesake, &cookie).await, None);
     // Another cookie of the deployment is no session of it.
     assert_eq!(signed_in_by(&server, &format!("remember_token={REMEMBER}")).await, None);
 }

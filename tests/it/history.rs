@@ -107,3 +107,39 @@ async fn a_message_that_is_sent_again_is_stored_once() {
         assert_eq!(ack["error"]["code"].as_str(), (!wrong.is_empty()).then_some("invalid"), "{wrong:?}");
     }
 }
+
+#[tokio::test]
+async fn a_page_of_long_messages_ends_early_and_nothing_is_left_out() {
+    const MESSAGES: usize = 30;
+    let server = Server::start();
+    let mut ann = Client::join(&server, "ann").await;
+    let long = "🦀".repeat(10_000);
+    for _ in 0..MESSAGES {
+        ok(&mut ann, "send_public_message", json!({ "message": long })).await;
+    }
+    let mut found = 0;
+    let mut before = Value::Null;
+    loop {
+        let page = ok(&mut ann, "get_history", json!({ "room": "public", "limit": 100, "before": before })).await;
+        let messages = page["messages"].as_array().unwrap().len();
+        assert!(messages <= 26, "{messages} of 40 kB each");
+        found += messages;
+        before = page["prev"].clone();
+        if before.is_null() {
+            break;
+        }
+    }
+    assert_eq!(found, MESSAGES);
+}
+
+#[tokio::test]
+async fn what_a_guest_calls_a_message_does_not_hide_one_of_a_namesakes() {
+    let server = Server::start();
+    let (mut one, mut other) = (Client::join(&server, "bobby").await, Client::join(&server, "Bobby").await);
+    ok(&mut one, "create_group", json!({ "group_name": "p", "password": "pw" })).await;
+    let secret = json!({ "group_name": "p", "message": "secret", "client_id": "1" });
+    ok(&mut one, "send_group_message", secret).await;
+    let refused = other.call("send_public_message", json!({ "message": "hello", "client_id": "1" })).await;
+    assert_eq!(refused["error"]["code"], "conflict", "{refused}");
+    ok(&mut other, "send_public_message", json!({ "message": "hello", "client_id": "2" })).await;
+}

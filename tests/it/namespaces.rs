@@ -116,3 +116,27 @@ async fn one_connection_carries_several_rooms() {
     ann.say("41/rooms/g,").await;
     ok(&mut ann, "send_group_message", json!({ "group_name": "g", "message": "still here" })).await;
 }
+
+#[tokio::test]
+async fn who_leaves_a_group_leaves_it_with_all_that_they_have_open() {
+    let server = Server::start();
+    let (owner, token) = (register(&server, "ann").await, register(&server, "bob").await);
+    let mut ann = enter(&server, &owner, "ann").await;
+    let group = json!({ "group_name": "g" });
+    ok(&mut ann, "create_group", group.clone()).await;
+    let (mut here, mut there) = (enter(&server, &token, "bob").await, enter(&server, &token, "bob").await);
+    for bob in [&mut here, &mut there] {
+        ok(bob, "join_group", group.clone()).await;
+    }
+    let mut inside = Client::enter_room(&server, "g", json!({ "token": token })).await.unwrap();
+
+    ok(&mut here, "leave_group", group).await;
+    there.skip_to("group_left").await;
+    inside.skip_to("group_left").await;
+    ok(&mut ann, "send_group_message", json!({ "group_name": "g", "message": "now that bob has left" })).await;
+    ok(&mut ann, "send_public_message", json!({ "message": "for everybody" })).await;
+    assert_eq!(there.skip_to("new_message").await["message"], "for everybody");
+    // The next that comes is its own refusal.
+    assert_eq!(inside.call("get_history", json!({ "limit": 1 })).await["error"]["code"], "forbidden");
+    assert_eq!(inside.heard().map(|(event, _)| event).as_deref(), Some("error"));
+}
