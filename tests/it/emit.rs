@@ -75,7 +75,8 @@ async fn an_event_reaches_those_who_hear_the_room_it_is_sent_to() {
     let mut ann = Client::join(&server, "ann").await;
     let _bob = Client::join(&server, "bob").await;
     let _stranger = Client::connect(&server).await;
-    let _carl = Client::enter_room(&server, "public", json!({ "username": "carl" })).await.unwrap();
+    let mut carl = Client::enter_room(&server, "public", json!({ "username": "carl" })).await.unwrap();
+    carl.expect("room_joined").await;
     ok(&mut ann, "create_group", json!({ "group_name": "g", "password": "pw" })).await;
     let delivered = async |body: Value| {
         let (status, answer) = emit(&server, Some(TOKEN), body.clone()).await;

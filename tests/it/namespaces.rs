@@ -129,6 +129,7 @@ async fn who_leaves_a_group_leaves_it_with_all_that_they_have_open() {
         ok(bob, "join_group", group.clone()).await;
     }
     let mut inside = Client::enter_room(&server, "g", json!({ "token": token })).await.unwrap();
+    inside.expect("room_joined").await;
 
     ok(&mut here, "leave_group", group).await;
     there.skip_to("group_left").await;
