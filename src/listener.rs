@@ -1,57 +1,68 @@
-//! The listener: connections without Nagle's delay, each with a line that can be cut, and asked how far its client is.
-//!
-//! Why cut: a reader who does not read blocks its connection's writer for as long as TCP allows, which is hours, and
-//! nothing in the Socket.IO library ends that. Cutting the stream ends both of its halves at once.
-//!
-//! Why ask: what is sent into a dead network is gone, and the sender hears of it half a minute later. Pings of the
-//! websocket, which every client answers by itself, tell what has arrived (see `frames`).
+//! The listener: takes connections, without Nagle's delay, and with TLS where it is set up.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
-use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use axum::extract::connect_info::Connected;
-use axum::serve::IncomingStream;
-use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::Sleep;
 
-use crate::frames::{Incoming, LastMessage, Outgoing, ping};
+use crate::line::Line;
 use crate::tls::Acceptor;
 use crate::transport::Transport;
-
-/// Pings that may follow messages at once. People's messages are few, and each is asked for; a flood of them is asked for
-/// once in a second, so that it costs little more than without.
-const PINGS: u32 = 10;
-const PING_AGAIN: Duration = Duration::from_secs(1);
-/// How long a client may take to answer.
-const ANSWERING: Duration = Duration::from_secs(3);
-/// How a response begins that turns the connection into a websocket.
-const SWITCHES: &[u8] = b"HTTP/1.1 101";
-const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
 pub struct Listener {
     tcp: TcpListener,
     acceptor: Option<Acceptor>,
     /// Those under way. They wait for nobody, and nobody for them.
-    handshakes: JoinSet<Option<(Stream, SocketAddr)>>,
+    handshakes: JoinSet<Option<(Transport, SocketAddr)>>,
+    /// How long a client may take nothing of what is there for it.
+    patience: Duration,
 }
 
 impl Listener {
     /// With an acceptor every connection is TLS.
-    pub fn new(tcp: TcpListener, acceptor: Option<Acceptor>) -> Self {
-        Self { tcp, acceptor, handshakes: JoinSet::new() }
+    pub fn new(tcp: TcpListener, acceptor: Option<Acceptor>, patience: Duration) -> Self {
+        Self { tcp, acceptor, handshakes: JoinSet::new(), patience }
+    }
+
+    /// The next connection, and what its requests are to know of it.
+    pub async fn accept(&mut self) -> (Stream, Peer) {
+        loop {
+            let (tcp, addr) = tokio::select! {
+                accepted = accept(&self.tcp) => accepted,
+                done = self.handshakes.join_next(), if !self.handshakes.is_empty() => match done {
+                    Some(Ok(Some((transport, addr)))) => return self.connection(transport, addr),
+                    _ => continue,
+                },
+            };
+            let Some(acceptor) = self.acceptor.clone() else { return self.connection(Transport::bare(tcp), addr) };
+            self.handshakes.spawn(async move {
+                let done = acceptor.handshake(tcp).await;
+                let done = done.inspect_err(|error| tracing::debug!("a TLS handshake failed: {error}"));
+                Some((done.ok()?, addr))
+            });
+        }
+    }
+
+    fn connection(&self, transport: Transport, addr: SocketAddr) -> (Stream, Peer) {
+        let line = Arc::new(Line::new(transport));
+        let peer = Peer { addr, is_tls: line.is_tls(), line: Arc::downgrade(&line) };
+        (Stream { line, patience: self.patience, stalled: None }, peer)
     }
 }
 
+/// A connection for who serves it.
 pub struct Stream {
     line: Arc<Line>,
+    patience: Duration,
+    /// Ends the connection, when nothing of what is there for its client could be written meanwhile.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 /// What a request knows of its connection. It may live for longer.
@@ -67,258 +78,6 @@ impl Peer {
     /// `None` once the connection is over.
     pub fn line(&self) -> Option<Arc<Line>> {
         self.line.upgrade()
-    }
-}
-
-/// One connection, as seen from both of its ends and from the hub.
-pub struct Line {
-    transport: Transport,
-    cut: AtomicBool,
-    reader: AtomicWaker,
-    writer: AtomicWaker,
-    wire: Mutex<Wire>,
-    answered: Notify,
-}
-
-/// What has gone over the line, in clear.
-#[derive(Default)]
-struct Wire {
-    phase: Phase,
-    outgoing: Outgoing,
-    incoming: Incoming,
-    /// Of a ping that did not go out whole.
-    rest: Vec<u8>,
-    asked: LastMessage,
-    /// When there will be all of `PINGS` again.
-    full_at: Option<Instant>,
-    /// Whether a ping is wanted as soon as a frame ends.
-    wanted: bool,
-    answers: u64,
-    arrived: LastMessage,
-}
-
-#[derive(Default)]
-enum Phase {
-    #[default]
-    Http,
-    /// A response is awaited that may turn the connection into a websocket: what there is of its head.
-    Turning(Vec<u8>),
-    Websocket,
-}
-
-impl Wire {
-    fn sent(&mut self, bytes: &[u8]) {
-        match &mut self.phase {
-            Phase::Http => {}
-            Phase::Websocket => self.outgoing.follow(bytes),
-            Phase::Turning(head) => {
-                let before = head.len();
-                head.extend_from_slice(bytes);
-                if head.len() >= SWITCHES.len() && !head.starts_with(SWITCHES) {
-                    self.phase = Phase::Http;
-                } else if let Some(end) = head.windows(END_OF_HEAD.len()).position(|window| window == END_OF_HEAD) {
-                    self.phase = Phase::Websocket;
-                    self.outgoing.follow(&bytes[end + END_OF_HEAD.len() - before..]);
-                }
-            }
-        }
-    }
-
-    /// The first so many bytes of these.
-    fn sent_of(&mut self, slices: &[IoSlice<'_>], mut count: usize) {
-        for slice in slices {
-            let here = slice.len().min(count);
-            self.sent(&slice[..here]);
-            count -= here;
-        }
-    }
-
-    fn received(&mut self, bytes: &[u8]) -> bool {
-        if !matches!(self.phase, Phase::Websocket) {
-            return false;
-        }
-        let before = self.answers;
-        self.incoming.follow(bytes, |last| {
-            self.answers += 1;
-            self.arrived = last;
-        });
-        self.answers > before
-    }
-
-    /// Puts a ping between two frames, where one is wanted or messages are to be asked for.
-    fn ask(&mut self, transport: &Transport) {
-        if !matches!(self.phase, Phase::Websocket) || !self.rest.is_empty() || !self.outgoing.is_between_frames() {
-            return;
-        }
-        let last = self.outgoing.last;
-        let now = Instant::now();
-        let full_at = self.full_at.unwrap_or(now).max(now) + PING_AGAIN;
-        if !self.wanted && (last == self.asked || full_at > now + PING_AGAIN * PINGS) {
-            return;
-        }
-        let frame = ping(&last);
-        // Where there is no room now, there is much under way: it is asked again behind that.
-        if let Ok(written) = transport.try_write(&[IoSlice::new(&frame)]) {
-            self.rest.extend_from_slice(&frame[written..]);
-            self.asked = last;
-            self.full_at = Some(full_at);
-            self.wanted = false;
-        }
-    }
-
-    fn write_rest(&mut self, transport: &Transport) -> io::Result<()> {
-        while !self.rest.is_empty() {
-            let written = transport.try_write(&[IoSlice::new(&self.rest)])?;
-            self.rest.drain(..written);
-        }
-        Ok(())
-    }
-}
-
-impl Line {
-    fn new(transport: Transport) -> Self {
-        Self {
-            transport,
-            cut: AtomicBool::new(false),
-            reader: AtomicWaker::new(),
-            writer: AtomicWaker::new(),
-            wire: Mutex::default(),
-            answered: Notify::new(),
-        }
-    }
-
-    /// From here on reading ends and writing fails.
-    pub fn cut(&self) {
-        self.cut.store(true, Ordering::SeqCst);
-        self.reader.wake();
-        self.writer.wake();
-    }
-
-    fn is_cut(&self) -> bool {
-        self.cut.load(Ordering::Acquire)
-    }
-
-    /// A request is under way that wants the connection to become a websocket.
-    pub fn may_turn(&self) {
-        self.wire().phase = Phase::Turning(Vec::new());
-    }
-
-    /// Asks, if need be and if it may be now, whether the last message has arrived.
-    pub fn ask(&self) {
-        self.wire().ask(&self.transport);
-    }
-
-    /// The last message that is known to have arrived.
-    pub fn arrived(&self) -> LastMessage {
-        self.wire().arrived
-    }
-
-    /// Whether the client answers.
-    pub async fn answers(&self) -> bool {
-        let before = {
-            let mut wire = self.wire();
-            wire.wanted = true;
-            wire.ask(&self.transport);
-            wire.answers
-        };
-        let answer = async {
-            loop {
-                let answered = self.answered.notified();
-                if self.wire().answers > before {
-                    return;
-                }
-                answered.await;
-            }
-        };
-        tokio::time::timeout(ANSWERING, answer).await.is_ok()
-    }
-
-    fn wire(&self) -> std::sync::MutexGuard<'_, Wire> {
-        self.wire.lock().expect("wire lock")
-    }
-
-    /// What an operation gave, or `cut` when it would wait and the line was cut. Only who waits needs to be woken.
-    fn unless_cut<T>(&self, waker: &AtomicWaker, context: &Context<'_>, poll: Poll<T>, cut: T) -> Poll<T> {
-        if poll.is_pending() {
-            waker.register(context.waker());
-            if self.is_cut() {
-                return Poll::Ready(cut);
-            }
-        }
-        poll
-    }
-
-    /// Writes once there is room.
-    fn poll_write(&self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.transport.tcp.poll_write_ready(context))?;
-            let mut wire = self.wire();
-            match wire.write_rest(&self.transport).and_then(|()| self.transport.try_write(slices)) {
-                Ok(written) => {
-                    wire.sent_of(slices, written);
-                    wire.ask(&self.transport);
-                    return Poll::Ready(Ok(written));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-    }
-
-    fn poll_flush(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        loop {
-            match self.transport.try_flush() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                flushed => return Poll::Ready(flushed),
-            }
-            ready!(self.transport.tcp.poll_write_ready(context))?;
-        }
-    }
-
-    /// What there is may be deciphered already: only where there is nothing, the socket is waited for.
-    fn poll_read(&self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        loop {
-            match self.transport.try_read(buffer.initialize_unfilled()) {
-                Ok(count) => {
-                    buffer.advance(count);
-                    let filled = buffer.filled();
-                    if self.wire().received(&filled[filled.len() - count..]) {
-                        self.answered.notify_waiters();
-                    }
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-            ready!(self.transport.tcp.poll_read_ready(context))?;
-        }
-    }
-}
-
-impl axum::serve::Listener for Listener {
-    type Io = Stream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Stream, SocketAddr) {
-        loop {
-            let (tcp, addr) = tokio::select! {
-                accepted = accept(&self.tcp) => accepted,
-                done = self.handshakes.join_next(), if !self.handshakes.is_empty() => match done {
-                    Some(Ok(Some(connection))) => return connection,
-                    _ => continue,
-                },
-            };
-            let Some(acceptor) = self.acceptor.clone() else { return (Stream::new(Transport::bare(tcp)), addr) };
-            self.handshakes.spawn(async move {
-                let done = acceptor.handshake(tcp).await;
-                let done = done.inspect_err(|error| tracing::debug!("a TLS handshake failed: {error}"));
-                Some((Stream::new(done.ok()?), addr))
-            });
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.tcp.local_addr()
     }
 }
 
@@ -344,21 +103,9 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-impl Connected<IncomingStream<'_, Listener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Listener>) -> Self {
-        let line = &stream.io().line;
-        Self { addr: *stream.remote_addr(), is_tls: line.transport.is_tls(), line: Arc::downgrade(line) }
-    }
-}
-
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let line = &self.line;
-        if line.is_cut() {
-            return Poll::Ready(Ok(()));
-        }
-        let poll = line.poll_read(context, buffer);
-        line.unless_cut(&line.reader, context, poll, Ok(()))
+        self.line.poll_read(context, buffer)
     }
 }
 
@@ -368,16 +115,12 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let line = &self.line;
-        if line.is_cut() {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
-        let poll = line.poll_write(context, slices);
-        line.unless_cut(&line.writer, context, poll, Err(io::ErrorKind::BrokenPipe.into()))
+        let poll = self.line.poll_write(context, slices);
+        self.unless_stalled(context, poll)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -385,18 +128,46 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let line = &self.line;
-        let poll = line.poll_flush(context);
-        line.unless_cut(&line.writer, context, poll, Err(io::ErrorKind::BrokenPipe.into()))
+        self.line.poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.line.transport.shut_down())
+        Poll::Ready(self.line.shut_down())
     }
 }
 
 impl Stream {
-    fn new(transport: Transport) -> Self {
-        Self { line: Arc::new(Line::new(transport)) }
+    /// Whoever takes nothing for too long would hold what is there for it in memory.
+    fn unless_stalled(&mut self, context: &mut Context<'_>, poll: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if poll.is_ready() {
+            self.stalled = None;
+            return poll;
+        }
+        let patience = self.patience;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        stalled.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_takes_nothing_is_not_waited_for() {
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = tcp.local_addr().unwrap();
+        let mut listener = Listener::new(tcp, None, Duration::from_millis(100));
+        let client = TcpStream::connect(addr).await.unwrap();
+        let (mut stream, _) = listener.accept().await;
+        let end = loop {
+            if let Err(error) = stream.write_all(&[0; 1 << 20]).await {
+                break error;
+            }
+        };
+        assert_eq!(end.kind(), io::ErrorKind::TimedOut);
+        drop(client);
     }
 }

@@ -13,11 +13,12 @@ use crate::config::Config;
 use crate::hub::{Fanout, Nobody, Publisher};
 use crate::images::Images;
 use crate::limits::Limits;
-use crate::listener::{Listener, Peer};
+use crate::listener::Listener;
 use crate::passwords::Passwords;
 use crate::pressure::Pressure;
 use crate::push::Push;
 use crate::run::Run;
+use crate::serve::serve;
 use crate::signer::Signer;
 use crate::store::{self, Db, OpenError, Prepared};
 use crate::tls::Tls;
@@ -67,7 +68,7 @@ pub async fn run(
     });
     let scheme = if tls.is_some() { "https" } else { "http" };
     started(Started { addr: listener.local_addr()?, scheme, owner_invite });
-    let listener = Listener::new(listener, tls.as_ref().map(Tls::acceptor));
+    let listener = Listener::new(listener, tls.as_ref().map(Tls::acceptor), app.config.http_idle);
     let mut watchers = vec![
         tokio::spawn(asking),
         tokio::spawn(chat::watch::watch(app.clone())),
@@ -86,11 +87,9 @@ pub async fn run(
     }));
 
     let (stop, stopping) = oneshot::channel::<()>();
-    let service = router.into_make_service_with_connect_info::<Peer>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
+    let server = tokio::spawn(serve(listener, router, app.config.http_idle, async move {
         let _ = stopping.await;
-    });
-    let server = tokio::spawn(server.into_future());
+    }));
 
     shutdown.await;
     tracing::info!("stopping");

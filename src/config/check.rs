@@ -143,6 +143,7 @@ impl Values {
             },
             ping_interval: self.seconds("PING_INTERVAL")?,
             ping_timeout: self.seconds("PING_TIMEOUT")?,
+            http_idle: self.seconds("HTTP_IDLE_TIMEOUT")?,
             max_payload: self.between("MAX_HTTP_BUFFER_SIZE", 1_000, 100_000_000)?,
             max_message_length: self.between("MAX_MESSAGE_LENGTH", 1, 1_000_000)?,
             max_attachment: self.between("MAX_ATTACHMENT_SIZE", 0, 100_000_000_000)? as u64,

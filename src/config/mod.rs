@@ -168,6 +168,8 @@ pub struct Config {
     pub metrics_addr: Option<std::net::SocketAddr>,
     pub ping_interval: Duration,
     pub ping_timeout: Duration,
+    /// How long a client may leave the server waiting: for a request, its body, or room for an answer.
+    pub http_idle: Duration,
     pub max_payload: usize,
     pub max_message_length: usize,
     /// In bytes; 0: there are no attachments.

@@ -83,6 +83,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("MAX_SOCKETS_PER_ACCOUNT", "20", "Connections that one account may have"),
     setting("MAX_SOCKETS_PER_ADDRESS", "100", "Connections that one address may have"),
     setting("JOIN_TIMEOUT", "30", "Seconds after which a connection that has not joined the chat is closed"),
+    setting(
+        "HTTP_IDLE_TIMEOUT",
+        "75",
+        "Seconds that a connection may wait for a request, its body, or a client that takes nothing of an answer",
+    ),
     secret("REDIS_URL", "Redis of Flask-SocketIO's message queue, such as redis://:password@host:6379/0"),
     secret("SOCKETIO_MESSAGE_QUEUE", "The same, where the queue has a Redis of its own"),
     setting(

@@ -36,6 +36,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use self::openapi::call;
 use self::reference::Reference;
@@ -57,6 +58,7 @@ pub struct Web {
 pub fn router(app: Arc<App>, socket: Router, asyncapi: serde_json::Value) -> Router {
     let templates = Arc::new(Templates::new(&app.config, statics::built_in_template));
     let statics = statics::router(app.config.static_dir.as_deref());
+    let idle = app.config.http_idle;
     let hsts = insist_on_tls(&app.config);
     let identify = from_fn_with_state(app.clone(), request_id::request_id);
     let web = Web { app, templates };
@@ -87,6 +89,7 @@ pub fn router(app: Arc<App>, socket: Router, asyncapi: serde_json::Value) -> Rou
     pages
         .merge(files.method_not_allowed_fallback(refusals::method_not_allowed).with_state(web))
         .merge(socket)
+        .layer(RequestBodyTimeoutLayer::new(idle))
         .layer(CatchPanicLayer::custom(refusals::panicked))
         .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(REFERRER_POLICY, "same-origin"))

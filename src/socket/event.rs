@@ -29,6 +29,7 @@ use crate::chat::namespaces::{self, Admission};
 use crate::chat::resume::{End, Found};
 use crate::error::{Error, Result, WireError};
 use crate::hub::{Audience, Outbound};
+use crate::owed::Owed;
 use crate::telemetry;
 use crate::types::{Actor, ConnId, Network, RoomName, TicketId};
 use crate::visitor::Visitor;
@@ -220,6 +221,7 @@ pub struct Connection {
     number: u64,
     visitor: Visitor,
     queue: Mutex<Queue>,
+    owed: Arc<Owed>,
     session: tokio::sync::Mutex<Session>,
 }
 
@@ -227,7 +229,8 @@ impl Connection {
     pub fn new(pipeline: Arc<Pipeline>, entries: Entries, id: ConnId, visitor: Visitor) -> Arc<Self> {
         let number = pipeline.number();
         let session = Session::new().into();
-        Arc::new(Self { pipeline, entries, id, number, visitor, queue: Mutex::default(), session })
+        let owed = pipeline.hub.owed(id.sid());
+        Arc::new(Self { pipeline, entries, id, number, visitor, queue: Mutex::default(), owed, session })
     }
 
     /// Whether it shows the cookie of a browser.
@@ -258,7 +261,7 @@ impl Connection {
     pub fn open(self: &Arc<Self>, socket: SocketRef) {
         let mut queue = self.queue.lock().expect("queue lock");
         if queue.state == State::Opening {
-            self.pipeline.hub.add(self.id, socket.clone(), Network::of(self.visitor.address));
+            self.pipeline.hub.add(self.id, socket.clone(), Network::of(self.visitor.address), self.owed.clone());
             queue.state = State::Idle;
             self.wake(&mut queue);
             self.expect_to_join(socket);
@@ -270,6 +273,7 @@ impl Connection {
         self.open(socket);
         let (done, finished) = oneshot::channel();
         self.push(Job::Disconnected { end, done });
+        self.owed.look_again();
         let _ = finished.await;
     }
 
@@ -309,6 +313,7 @@ impl Connection {
                     self.traced("begin", begun).await
                 }
                 Job::Event { socket, raw, ack } => {
+                    self.owed.settled(|| self.is_leaving()).await;
                     let had_come_in = session.actor.is_some();
                     self.answer(&mut session, socket.clone(), raw, ack).await;
                     if had_come_in && session.actor.is_none() {
@@ -326,6 +331,10 @@ impl Connection {
             }
             self.pipeline.under_way.fetch_sub(1, Ordering::SeqCst);
         }
+    }
+
+    fn is_leaving(&self) -> bool {
+        matches!(self.queue.lock().expect("queue lock").jobs.back(), Some(Job::Disconnected { .. }))
     }
 
     fn next_job(&self) -> Option<Job> {
@@ -395,6 +404,7 @@ impl Connection {
         let answered = async {
             match self.run(entry.copied(), session, &raw).await {
                 Ok(accepted) => {
+                    self.owed.add(accepted.get().len());
                     if let Err(error) = ack.send(&accepted) {
                         self.pipeline.hub.not_delivered(self.id, &socket, error);
                     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -109,7 +109,11 @@ async fn dispatch(edge: &Edge, mut request: Request, next: Next) -> Response {
         request.extensions_mut().insert(seat);
         request.extensions_mut().insert(visitor);
     }
+    let is_poll = request.method() == Method::GET;
     let response = next.run(request).await;
+    if let Some(session) = session.filter(|_| is_poll) {
+        edge.hub.owed(session).taken(response.body().size_hint().lower() as usize);
+    }
     match response.status() {
         StatusCode::BAD_REQUEST => translate(response, query.sid.as_deref()).await,
         _ => response,

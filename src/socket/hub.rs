@@ -24,7 +24,8 @@ use super::seats::Seats;
 use crate::config::SocketLimits;
 use crate::error::{Error, WireError};
 use crate::hub::{Audience, Ear, Fanout, Heard, Here, Mark, Outbound, Publication};
-use crate::listener::Line;
+use crate::line::Line;
+use crate::owed::Owed;
 use crate::types::{ConnId, Identity, NameKey, Network, RoomId, SessionId, TicketId, UserId};
 
 /// What answers `/socket.io/`.
@@ -54,13 +55,18 @@ impl SocketHub {
     }
 
     /// Takes a connection in: from here on it can be spoken to.
-    pub fn add(&self, conn: ConnId, socket: SocketRef, network: Network) {
-        let line = self.lines.lock().expect("lines lock").get(&conn.sid()).cloned();
+    pub fn add(&self, conn: ConnId, socket: SocketRef, network: Network, owed: Arc<Owed>) {
+        let line = self.lines.lock().expect("lines lock").get(&conn.sid()).and_then(Weak::upgrade);
         let mut registry = self.registry();
-        registry.add(conn, socket, network);
+        registry.add(conn, socket, network, owed);
         if let Some((line, listener)) = line.zip(registry.conn(conn)) {
-            listener.carry_by(line);
+            listener.carry_by(&line);
         }
+    }
+
+    /// What is owed to the client of a session.
+    pub fn owed(&self, session: Sid) -> Arc<Owed> {
+        self.registry().carried_by(session).first().map(|listener| listener.owed.clone()).unwrap_or_default()
     }
 
     /// Lets a connection speak for a person, unless they have as many as one may have: then it is sent away.
@@ -100,7 +106,7 @@ impl SocketHub {
         lines.insert(session, Arc::downgrade(line));
         drop(lines);
         for listener in self.registry().carried_by(session) {
-            listener.carry_by(Arc::downgrade(line));
+            listener.carry_by(line);
         }
     }
 
@@ -221,6 +227,7 @@ impl SocketHub {
             if listener.is_deaf() {
                 return 0;
             }
+            listener.owed.add(payload.get().len());
             if let Err(error) = listener.socket.emit(event, payload) {
                 self.not_delivered(listener.conn, &listener.socket, error);
             }

@@ -10,7 +10,8 @@ use socketioxide::socket::Sid;
 
 use super::outside::OutsideRooms;
 use crate::hub::{Ear, Heard, Here, Mark};
-use crate::listener::Line;
+use crate::line::Line;
+use crate::owed::Owed;
 use crate::types::{ConnId, Identity, NameKey, Network, Presence, RoomId, RoomName, SessionId, TicketId, UserId};
 
 /// A set of connections that is handed out without copying it; whoever changes it while it is out copies it then.
@@ -29,6 +30,8 @@ pub struct Listener {
     watching: Mutex<Vec<RoomId>>,
     /// The connection that carries its websocket.
     line: Mutex<Weak<Line>>,
+    /// Shared by all that one client has open over one connection.
+    pub owed: Arc<Owed>,
     /// Messages that were sent, and of which it is not known yet that they have arrived.
     under_way: Mutex<VecDeque<Mark>>,
 }
@@ -52,8 +55,9 @@ impl Listener {
         self.deaf.load(Ordering::Relaxed)
     }
 
-    pub fn carry_by(&self, line: Weak<Line>) {
-        *self.line.lock().expect("line lock") = line;
+    pub fn carry_by(&self, line: &Arc<Line>) {
+        line.pays(self.owed.clone());
+        *self.line.lock().expect("line lock") = Arc::downgrade(line);
     }
 
     pub fn line(&self) -> Option<Arc<Line>> {
@@ -203,7 +207,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    pub fn add(&mut self, conn: ConnId, socket: SocketRef, network: Network) {
+    pub fn add(&mut self, conn: ConnId, socket: SocketRef, network: Network, owed: Arc<Owed>) {
         let listener = Listener {
             conn,
             socket,
@@ -213,6 +217,7 @@ impl Registry {
             away: AtomicBool::new(false),
             watching: Mutex::default(),
             line: Mutex::default(),
+            owed,
             under_way: Mutex::default(),
         };
         Arc::make_mut(&mut self.everyone).insert(conn, Arc::new(listener));

@@ -2,8 +2,11 @@
 
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
-use crate::client::Client;
+use crate::client::{Client, ok};
+use crate::metrics::{self, metrics_addr};
 use crate::server::Server;
 
 #[tokio::test]
@@ -127,4 +130,62 @@ async fn a_flood_of_one_connection_is_answered_with_too_many() {
     assert!(codes.iter().any(|code| code == "too_many"), "the queue is bounded");
     assert!(codes.iter().any(Value::is_null), "what was in the queue is done");
     assert!(codes.iter().all(|code| code.is_null() || code == "too_many"), "{codes:?}");
+}
+
+#[tokio::test]
+async fn who_leaves_the_server_waiting_is_let_go() {
+    let server = Server::start_with(&[("HTTP_IDLE_TIMEOUT", "1")]);
+    let mut ann = Client::join(&server, "ann").await;
+    let head = format!("POST /api/login HTTP/1.1\r\nHost: {}\r\n", server.addr);
+    let body = "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"username\":";
+    for (said, answer) in [
+        ("", ""),
+        ("GET /heal", ""),
+        (&*head, ""),
+        (&*format!("{head}{body}"), "HTTP/1.1 4"),
+        // Answered, and then no other request.
+        ("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK"),
+    ] {
+        let mut stream = TcpStream::connect(&server.addr).await.unwrap();
+        stream.write_all(said.as_bytes()).await.unwrap();
+        let mut heard = String::new();
+        // To its end: the server closes it.
+        stream.read_to_string(&mut heard).await.unwrap();
+        assert!(heard.starts_with(answer) && heard.is_empty() == answer.is_empty(), "{said:?}: {heard:?}");
+    }
+    // None of this is for a websocket, which has pings of its own.
+    ann.expect_nothing().await;
+}
+
+/// How many pages of history the server has handed out.
+async fn pages(metrics: &str) -> usize {
+    let (_, body) = metrics::get(metrics, "/metrics").await;
+    let line = body.lines().find(|line| line.starts_with("secure_chat_events_total{event=\"get_history\""));
+    line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
+}
+
+#[tokio::test]
+async fn who_asks_and_does_not_read_holds_little_memory() {
+    const ASKED: usize = 60;
+
+    let server = Server::start_with(&[("METRICS_ADDR", "127.0.0.1:0")]);
+    let metrics = metrics_addr(&server);
+    let mut ann = Client::join(&server, "ann").await;
+    for _ in 0..100 {
+        ok(&mut ann, "send_public_message", json!({ "message": "a".repeat(10_000) })).await;
+    }
+    let mut lazy = Client::join(&server, "lazy").await;
+    let mut asked = Vec::new();
+    for _ in 0..ASKED {
+        asked.push(lazy.emit_with_ack("get_history", json!({ "room": "public", "limit": 100 })).await);
+    }
+    // Meanwhile somebody who reads gets as much as that one asked for.
+    for _ in 0..ASKED {
+        ok(&mut ann, "get_history", json!({ "room": "public", "limit": 100 })).await;
+    }
+    let ahead = pages(&metrics).await - ASKED;
+    assert!(ahead < ASKED / 2, "{ahead} pages wait for who does not read");
+    for id in asked {
+        assert_eq!(lazy.ack(id).await["ok"], true, "and who does read in the end gets all");
+    }
 }

@@ -18,7 +18,10 @@ const LAYERS: &[(&str, &[&str])] = &[
         "leaves",
         &[
             "frames",
+            "line",
+            "owed",
             "listener",
+            "serve",
             "transport",
             "tls",
             "visitor",
