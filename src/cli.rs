@@ -25,7 +25,7 @@ use crate::chat::operator;
 use crate::config::{Config, SETTINGS};
 use crate::error::Error;
 use crate::server::Started;
-use crate::store::{OpenError, Prepared};
+use crate::store::{OpenError, Prepared, sole};
 use crate::tls::Tls;
 use crate::types::{NewPassword, Role, Username};
 use crate::{server, telemetry};
@@ -289,10 +289,20 @@ fn serve(config: Config) -> ExitCode {
         Ok(tls) => tls,
         Err(error) => return fail(&format!("{error:#}."), BAD_SETTING),
     };
+    // Before anything is written there.
+    let sole = match sole::take(&config.database) {
+        Ok(sole) => sole,
+        Err(error) => return fail(&format!("{error}."), FAILED),
+    };
     let prepared = match server::prepare(&config) {
         Ok(prepared) => prepared,
-        Err(OpenError::Key(error)) => return fail(&error, BAD_KEY),
-        Err(OpenError::Database(error)) => return fail(&explain(&error), FAILED),
+        Err(error) => {
+            sole.give_up();
+            return match error {
+                OpenError::Key(error) => fail(&error, BAD_KEY),
+                OpenError::Database(error) => fail(&explain(&error), FAILED),
+            };
+        }
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

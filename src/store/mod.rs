@@ -32,6 +32,7 @@ pub mod samples;
 mod schema;
 pub mod sessions;
 mod shared;
+pub mod sole;
 pub mod state;
 mod statements;
 mod vault;

@@ -31,6 +31,20 @@ async fn the_first_start_says_what_it_made_and_how_to_own_it() {
     assert_ne!(again.greeting.lines().next(), Some(lines[3]));
 }
 
+#[tokio::test]
+async fn a_second_server_on_the_same_database_does_not_start() {
+    let server = Server::start();
+    if !server.is_on_sqlite() {
+        return;
+    }
+    let ended = run(server.folder.path(), &["serve"], &[("PORT", "0")]);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains("another secure-chat server runs on the database chat_app.db"), "{}", ended.stderr);
+    assert_eq!(server.command(&["keys", "status"], "").code, 0, "commands work beside it");
+    // However a server ends, the next one starts.
+    Client::join(&server.crash_and_restart(), "ann").await;
+}
+
 /// Starts once, so that there is a database with its key; then hands over the folder.
 fn used_folder() -> tempfile::TempDir {
     let (status, folder) = Server::start_with(&[]).stop();
