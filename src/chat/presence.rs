@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::hub::{Audience, Here, Outbound, Publication, Step};
 use crate::store::presence::{self, Stored};
 use crate::store::{Lane, Reader, accounts, people, rooms};
-use crate::types::{Actor, Identity, Network, Presence, Room, RoomId, RoomName, Timestamp, UserId, Username};
+use crate::types::{Actor, Identity, Network, Presence, Room, RoomId, RoomName, RoomRole, Timestamp, UserId, Username};
 
 /// How often the server looks who is here. Who is gone at two looks is offline: a page that is loaded anew is not.
 const LOOK: Duration = Duration::from_secs(2);
@@ -45,6 +45,15 @@ pub struct Seen {
     /// When an account that is offline was here last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<Timestamp>,
+    /// Of who runs the group, as `get_presence` tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<RoomRole>,
+}
+
+impl Seen {
+    fn new(username: Username, presence: Presence) -> Self {
+        Self { username, presence, last_seen: None, role: None }
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -96,9 +105,9 @@ pub async fn of_room(app: &App, actor: &Actor, name: RoomName) -> Result<People>
 }
 
 fn seen_in(reader: &mut Reader, actor: &Actor, room: &Room, here: &HashMap<UserId, Here>) -> Result<Vec<Seen>> {
-    let members: Vec<UserId> = match room.id {
-        RoomId::PUBLIC => here.keys().copied().collect(),
-        _ => rooms::members(reader, room.id)?.into_iter().map(|member| member.user).collect(),
+    let members: Vec<(UserId, RoomRole)> = match room.id {
+        RoomId::PUBLIC => here.keys().map(|user| (*user, RoomRole::Member)).collect(),
+        _ => rooms::members(reader, room.id)?.into_iter().map(|member| (member.user, member.role)).collect(),
     };
     let is_small = room.id != RoomId::PUBLIC && members.len() <= LARGE;
     let blocked_by = people::blocked_by(reader, &actor.identity)?;
@@ -111,18 +120,19 @@ fn seen_in(reader: &mut Reader, actor: &Actor, room: &Room, here: &HashMap<UserI
         invisible: false,
     };
     let mut found: HashMap<Username, Seen> = HashMap::new();
-    for user in members {
+    for (user, role) in members {
         let one = here.get(&user).or((user == actor.user).then_some(&own));
         let one = one.filter(|one| !blocked_by.contains(&user) && !blocked.contains(&one.identity));
         let one = one.filter(|one| !one.invisible || user == actor.user);
-        let seen = match one {
-            Some(one) => Seen { username: one.name.clone(), presence: one.presence, last_seen: None },
+        let mut seen = match one {
+            Some(one) => Seen::new(one.name.clone(), one.presence),
             None if is_small => match gone(reader, user)? {
                 Some(seen) => seen,
                 None => continue,
             },
             None => continue,
         };
+        seen.role = Some(role).filter(|role| *role != RoomRole::Member);
         // A guest is somebody new at each visit.
         let known = found.entry(seen.username.clone()).or_insert_with(|| seen.clone());
         if known.presence < seen.presence {
@@ -144,7 +154,7 @@ fn gone(reader: &mut Reader, user: UserId) -> Result<Option<Seen>> {
         Some(_) => Some(last_seen_of(reader, user)?),
         None => None,
     };
-    Ok(Some(Seen { username, presence: Presence::Offline, last_seen }))
+    Ok(Some(Seen { last_seen, ..Seen::new(username, Presence::Offline) }))
 }
 
 /// When an account was here last: of one that hides, when that began; a server that was killed remembers when it wrote.
@@ -209,7 +219,7 @@ fn events(
     let mut events = Vec::new();
     for (user, identity) in changed {
         let seen = match here.get(&user).filter(|one| !one.invisible) {
-            Some(one) => Seen { username: one.name.clone(), presence: one.presence, last_seen: None },
+            Some(one) => Seen::new(one.name.clone(), one.presence),
             None => match gone(reader, user)? {
                 Some(seen) => seen,
                 None => continue,

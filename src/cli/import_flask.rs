@@ -63,7 +63,8 @@ pub fn run(config: Config, arguments: &ArgMatches) -> ExitCode {
         Ok(read) => read,
         Err(refusal) => return refusal.tell(),
     };
-    let plan = plan(source, zone, SystemClock.now());
+    let mut plan = plan(source, zone, SystemClock.now());
+    plan.note_long_messages(config.max_message_length);
     match arguments.get_flag("dry-run") {
         true => {
             say(&report(&plan));

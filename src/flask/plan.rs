@@ -74,6 +74,17 @@ impl Plan {
         self.all_messages().count()
     }
 
+    /// They are brought as they are: a limit is for what is written from now on.
+    pub fn note_long_messages(&mut self, limit: usize) {
+        let count = self.all_messages().filter(|planned| planned.text.length() > limit).count();
+        if count > 0 {
+            self.changes.push(format!(
+                "messages of more than {limit} characters, brought whole: {count}. New ones may be as long only with a larger \
+                 MAX_MESSAGE_LENGTH"
+            ));
+        }
+    }
+
     pub fn accounts(&self) -> usize {
         self.users.iter().filter(|planned| planned.login.is_some()).count()
     }

@@ -327,6 +327,16 @@ async fn texts_that_the_app_has_sealed_are_opened() {
     assert!(said[0].ends_with("ann: hello"), "{said:?}");
 }
 
+#[tokio::test]
+async fn messages_longer_than_may_be_written_here_are_brought_whole() {
+    let (server, source) = (Server::start_with(&[("MAX_MESSAGE_LENGTH", "9")]), Source::of(TUTORIAL));
+    source.inspect();
+    let ended = source.import(&server, &[]);
+    assert!(ended.stdout.contains("messages of more than 9 characters, brought whole: 1."), "{}", ended.stdout);
+    let said = history(&mut come_in(&server, "ann").await, "public").await;
+    assert!(said[1].ends_with("Zo\u{eb} 🦀: in between"), "{said:?}");
+}
+
 #[test]
 fn what_is_wrong_is_said_and_nothing_is_touched() {
     let source = Source::of(TUTORIAL);

@@ -43,6 +43,8 @@ async fn a_small_group_sees_who_comes_is_away_and_goes() {
     ok(&mut ann, "create_group", json!({ "group_name": "g" })).await;
     ok(&mut bob, "join_group", json!({ "group_name": "g" })).await;
     sees(&mut ann, "g", "bob online").await;
+    let there = ok(&mut bob, "get_presence", json!({ "room": "g" })).await["people"].take();
+    assert_eq!([&there[0]["role"], &there[1]["role"]], [&json!("owner"), &Value::Null], "who runs it: {there}");
 
     ok(&mut bob, "set_presence", json!({ "away": true })).await;
     let event = told(&mut ann, "bob away").await;
