@@ -9,6 +9,7 @@ import { isNamesAlone } from './files.js';
 import { html } from './html.js';
 import { IconButton, icon } from './icons.js';
 import { discard, post } from './outbox.js';
+import { plainText } from './markdown.js';
 import { isSelf, me, titleOf } from './state.js';
 import { attach, cancel, isUploading } from './uploads.js';
 import { isNotYet } from './route.js';
@@ -39,7 +40,7 @@ export function Composer({ room }) {
   }, [editing, reply]);
   const refused = failure.value?.room === room ? failure.value.error : null;
   return html`<form id="composer" class="composer" noValidate onSubmit=${(event) => { event.preventDefault(); submit(room); }}>
-    ${reply && html`<${Context} label=${t('chat.answering', { name: reply.username })} text=${reply.message} onCancel=${() => { room.reply.value = null; box.focus(); }} />`}
+    ${reply && html`<${Context} label=${t('chat.answering', { name: reply.username })} text=${plainText(reply.message)} onCancel=${() => { room.reply.value = null; box.focus(); }} />`}
     ${editing && html`<${Context} label=${t('chat.editing')} text=${editing.message} onCancel=${() => stopEditing(room)} />`}
     <${Uploads} room=${room} />
     <div class="writing">

@@ -1,5 +1,5 @@
 // What the server tells without being asked, put into the state.
-import { t, formatTime } from './account/i18n.js';
+import { formatDuration, formatTime, t } from './account/i18n.js';
 import { on } from './connection.js';
 import { announce } from './log.js';
 import { notify } from './notifications.js';
@@ -40,7 +40,7 @@ export function setUpEvents() {
     changedRun(room);
     if (isSelf(username)) tell(t(`chat.roleSet.${role}`, { room: titleOfRoom(room) }));
   });
-  on('slow_mode_set', ({ room, seconds }) => changedRun(room, seconds > 0 ? t('chat.slowModeOn', { seconds }) : t('chat.slowModeOff')));
+  on('slow_mode_set', ({ room, seconds }) => changedRun(room, seconds > 0 ? t('chat.slowModeOn', { time: formatDuration(seconds) }) : t('chat.slowModeOff')));
   on('retention_set', ({ room, days }) => changedRun(room, days > 0 ? t('chat.retentionOn', { count: days }) : t('chat.retentionOff')));
   on('sanctioned', sanctioned);
 }

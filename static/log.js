@@ -7,6 +7,7 @@ import { icon } from './icons.js';
 import { Message, Waiting } from './message.js';
 import { outbox } from './outbox.js';
 import { setAtEnd } from './reading.js';
+import { leaveMessage } from './route.js';
 import { isSelf, sameName, titleOf } from './state.js';
 
 const NEAR_PX = 60; // this near to the end is at the end
@@ -132,7 +133,11 @@ export class Log extends Component {
     this.anchors = seen;
   }
 
-  toEnd = () => this.props.room.timeline.toEnd();
+  /** Where the reader came to by a message's link, they have left it now: a reload does not lead back to it. */
+  toEnd = () => {
+    leaveMessage();
+    this.props.room.timeline.toEnd();
+  };
 
   /** The arrow keys walk through the messages. */
   onKey = (event) => {

@@ -76,6 +76,15 @@ function link({ href, text, raw }, mentions) {
   return html`<a href=${href} target="_blank" rel="noopener noreferrer nofollow" title=${href}>${text}</a>`;
 }
 
+/** What a message says, in one line and without its markup: for where it is only hinted at. */
+export const plainText = (text) => plain(read(text)).replace(/\s+/g, ' ').trim();
+
+const plain = (tokens) => tokens.map(({ type, tokens: inner, raw, text }) => {
+  if (type === 'codespan') return codeText(raw);
+  if (type === 'code' || type === 'link') return text;
+  return inner ? plain(inner) : raw;
+}).join('');
+
 const codeText = (raw) => raw.replace(/^(`+)([\s\S]*)\1$/, '$2');
 
 function withMentions(text, mentions) {

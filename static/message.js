@@ -5,7 +5,7 @@ import { pickEmoji } from './emoji.js';
 import { Files, isNamesAlone } from './files.js';
 import { html, memo } from './html.js';
 import { IconButton, icon } from './icons.js';
-import { markdown } from './markdown.js';
+import { markdown, plainText } from './markdown.js';
 import { messageItems, personItems, react } from './actions.js';
 import { openMenu } from './menu.js';
 import { discard, retry } from './outbox.js';
@@ -60,7 +60,7 @@ function Legacy({ room, message: { message, encrypted_content: content } }) {
 }
 
 function Quote({ room, quote }) {
-  const text = quote.username === undefined ? t('chat.quoteGone') : quote.message;
+  const text = quote.username === undefined ? t('chat.quoteGone') : plainText(quote.message);
   return html`<button type="button" class="quote-link" tabindex="-1" onClick=${() => goTo(room.name, quote.seq)}>
     <span class="visually-hidden">${t('chat.answerTo')} </span>${quote.username !== undefined && html`<bdi class="quoted-name">${quote.username}</bdi> `}<span dir="auto">${text}</span>
   </button>`;
@@ -110,7 +110,7 @@ export function Waiting({ room, entry }) {
     <${Avatar} name=${me.value.username} />
     <div class="content">
       <header><bdi class="author">${me.value.username}</bdi></header>
-      ${entry.replyTo && html`<p class="quote-link"><bdi class="quoted-name">${entry.replyTo.username}</bdi> <span dir="auto">${entry.replyTo.message}</span></p>`}
+      ${entry.replyTo && html`<p class="quote-link"><bdi class="quoted-name">${entry.replyTo.username}</bdi> <span dir="auto">${plainText(entry.replyTo.message)}</span></p>`}
       <div class="text">${entry.text && markdown({ message: entry.text })}</div>
       <${Files} files=${entry.attachments} />
       ${failed && html`<p class="field-error" role="alert">${describeError(entry.error)}</p>

@@ -75,6 +75,12 @@ async function save(what) {
   settings.value = answer;
 }
 
+/** The box shows what came of it, which may be a refusal of the browser's. */
+async function turn(box) {
+  await (box.checked ? turnOn() : turnOff());
+  box.checked = Boolean(local.value.on);
+}
+
 async function turnOn() {
   if (!('Notification' in window)) return tellError({ local: true, code: 'unavailable', message: t('chat.noNotifications') });
   const permission = await Notification.requestPermission();
@@ -112,7 +118,7 @@ export function NotificationSettings() {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const setQuiet = (what) => save({ quiet_hours: { from: '22:00', to: '07:00', ...quiet, ...what, time_zone: zone } });
   return html`<div class="stack">
-    <label class="check"><input type="checkbox" checked=${Boolean(local.value.on)} onChange=${({ currentTarget }) => (currentTarget.checked ? turnOn() : turnOff())} /> ${t('chat.notifyHere')}</label>
+    <label class="check"><input type="checkbox" checked=${Boolean(local.value.on)} onChange=${({ currentTarget }) => turn(currentTarget)} /> ${t('chat.notifyHere')}</label>
     <label class="check"><input type="checkbox" checked=${Boolean(local.value.text)} onChange=${({ currentTarget }) => setLocal({ text: currentTarget.checked })} /> ${t('chat.notifyText')}</label>
     <${Level} id="notify-default" label=${t('chat.notifyDefault')} value=${level} levels=${LEVELS} onChange=${(value) => save({ default: value })} />
     <label class="check"><input type="checkbox" checked=${Boolean(quiet)} onChange=${({ currentTarget }) => (currentTarget.checked ? setQuiet({}) : save({ quiet_hours: null }))} /> ${t('chat.quietHours')}</label>

@@ -30,8 +30,9 @@ export function personLeft({ username, room: name }) {
 
 export function changePresence({ room, ...person }) {
   if (people.value.room !== room) return;
-  const list = people.value.list.filter(({ username }) => !sameName(username, person.username));
-  people.value = { ...people.value, list: [...list, person] };
+  const isOther = ({ username }) => !sameName(username, person.username);
+  const known = people.value.list.find((one) => !isOther(one));
+  people.value = { ...people.value, list: [...people.value.list.filter(isOther), { ...known, ...person }] };
 }
 
 export function roleChanged(room) {
@@ -60,10 +61,10 @@ export function People({ room }) {
   ${sorted.length === 0 && html`<p class="note">${t('chat.nobodyElse')}</p>`}`;
 }
 
-function Person({ room, person: { username, presence, last_seen: seen } }) {
+function Person({ room, person: { username, presence, last_seen: seen, role } }) {
   return html`<li class="person">
     <${Avatar} name=${username} />
-    <div><bdi data-member=${username}>${username}</bdi>${isSelf(username) && html` <span class="note">${t('chat.you')}</span>`}
+    <div><bdi data-member=${username}>${username}</bdi>${isSelf(username) && html` <span class="note">${t('chat.you')}</span>`}${role && html` <span class="tag">${t(`common.role_${role}`)}</span>`}
       <p class="note presence" data-presence=${presence}>${t(`chat.presence.${presence}`)}${presence === 'offline' && seen ? `, ${t('chat.lastSeen', { time: formatTime(seen) })}` : ''}</p></div>
     ${!isSelf(username) && html`<${IconButton} name="more" label=${t('chat.actionsForPerson', { name: username })} aria-haspopup="menu" onClick=${({ currentTarget }) => openMenu(currentTarget, username, personItems(room, username))} />`}
   </li>`;

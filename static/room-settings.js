@@ -1,6 +1,6 @@
 // How a room is run: what one is there, what is set, and the panel to change it.
 import { ask } from './account/dialogs.js';
-import { t } from './account/i18n.js';
+import { formatDuration, t } from './account/i18n.js';
 import { copy, leave } from './actions.js';
 import { patiently, request } from './connection.js';
 import { html } from './html.js';
@@ -55,7 +55,7 @@ async function refusedOr(asked) {
   if (!ack.ok) tellError(ack.error);
 }
 
-const nameOfPause = (seconds) => (seconds === 0 ? t('chat.off') : t('chat.seconds', { count: seconds }));
+const nameOfPause = (seconds) => (seconds === 0 ? t('chat.off') : formatDuration(seconds));
 const nameOfTime = (days) => (days === 0 ? t('chat.forEver') : t('chat.days', { count: days }));
 
 /** What is set may be none of what this page offers: then it is listed besides. */

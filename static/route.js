@@ -49,6 +49,14 @@ export function followAddress() {
   opened?.(rooms.value.get(name) ?? null, seq === undefined ? null : Number(seq));
 }
 
+/** The address names a room as a whole from here on, and no message of it. */
+export function leaveMessage() {
+  const [, , , seq] = PLACE.exec(location.hash) ?? [];
+  if (seq === undefined) return;
+  history.replaceState(null, '', location.hash.slice(0, -seq.length - 1));
+  sessionStorage.setItem(LAST, location.hash);
+}
+
 /** Where it lies over the conversation, the panel does not stay when another place is shown. */
 const panelCovers = () => matchMedia('(max-width: 60rem)').matches;
 

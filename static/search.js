@@ -7,7 +7,7 @@ import { html } from './html.js';
 import { goTo } from './route.js';
 import { rooms, titleOf } from './state.js';
 
-const wanted = signal({ query: '', here: false, from: '', after: '', before: '' });
+const wanted = signal({ query: '', here: false, from: '', since: '', until: '' }); // days, both of them included
 const found = signal({ hits: [], next: null, state: 'idle', error: null }); // 'idle', 'looking', 'done'
 let number = 0;
 
@@ -15,7 +15,7 @@ export function Search({ room }) {
   const input = useRef(null);
   useEffect(() => input.current.focus(), []);
   const set = (name) => ({ currentTarget: { type, checked, value } }) => (wanted.value = { ...wanted.value, [name]: type === 'checkbox' ? checked : value });
-  const { query, here, from, after, before } = wanted.value;
+  const { query, here, from, since, until } = wanted.value;
   const { hits, next, state, error } = found.value;
   return html`<form class="search" role="search" noValidate onSubmit=${(event) => { event.preventDefault(); look(room); }}>
     <input ref=${input} type="search" aria-label=${t('chat.searchWords')} placeholder=${t('chat.searchWords')} value=${query} onInput=${set('query')} />
@@ -24,8 +24,8 @@ export function Search({ room }) {
       <summary>${t('chat.searchMore')}</summary>
       <div class="field"><label for="search-from">${t('chat.searchFrom')}</label><input id="search-from" value=${from} autocomplete="off" onInput=${set('from')} /></div>
       <div class="pair">
-        <div class="field"><label for="search-after">${t('chat.searchAfter')}</label><input id="search-after" type="date" value=${after} onInput=${set('after')} /></div>
-        <div class="field"><label for="search-before">${t('chat.searchBefore')}</label><input id="search-before" type="date" value=${before} onInput=${set('before')} /></div>
+        <div class="field"><label for="search-since">${t('chat.searchSince')}</label><input id="search-since" type="date" value=${since} onInput=${set('since')} /></div>
+        <div class="field"><label for="search-until">${t('chat.searchUntil')}</label><input id="search-until" type="date" value=${until} onInput=${set('until')} /></div>
       </div>
       <p class="note">${t('chat.searchHelp')}</p>
     </details>
@@ -64,7 +64,15 @@ async function look(room, before = null) {
 
 /** The filters in the words of the query language. */
 function queryText() {
-  const { query, from, after, before } = wanted.value;
+  const { query, from, since, until } = wanted.value;
   const quoted = (text) => `"${text.replaceAll('"', '')}"`;
-  return [query.trim(), from.trim() && `from:${quoted(from.trim())}`, after && `after:${after}`, before && `before:${before}`].filter(Boolean).join(' ');
+  return [query.trim(), from.trim() && `from:${quoted(from.trim())}`, since && `after:${since}`, until && `before:${dayAfter(until)}`].filter(Boolean).join(' ');
+}
+
+/** The day after a day such as 2026-11-30; what the calendar does not have is left as it is, for the server to refuse. */
+function dayAfter(day) {
+  const next = new Date(`${day}T00:00:00Z`);
+  if (Number.isNaN(next.getTime())) return day;
+  next.setUTCDate(next.getUTCDate() + 1);
+  return next.toISOString().slice(0, 10);
 }

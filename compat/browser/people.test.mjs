@@ -150,7 +150,7 @@ describe('moderating', () => {
     await bob.notices('You are a moderator of team now.');
     await openSettings(bob);
     await bob.page.getByLabel(SLOW_MODE).selectOption('60');
-    await alice.notices('Slow mode: one message in 60 s from each person.');
+    await alice.notices('Slow mode: one message from each person in 1 minute.');
     await about(alice, 'bob', 'Hand the group over…');
     await dialog(alice).getByRole('button', { name: 'Hand over' }).click();
     await bob.notices('You are the owner of team now.');

@@ -257,7 +257,7 @@ describe('the view stays where the reader is', () => {
       const seqs = await ann.seqs();
       assert.deepEqual(seqs, upTo(to, seqs[0]));
       await ann.isAtEnd();
-      await ann.page.evaluate(() => (location.hash = '#/room/public'));
+      assert.equal(await ann.page.evaluate(() => location.hash), '#/room/public', 'a reload does not lead back');
     }
   });
 

@@ -56,10 +56,13 @@ describe('search', () => {
     await looksFor(alice, 'green');
     await hits(alice).getByText('green red blue').waitFor();
     assert.equal(await hits(alice).count(), 1);
-    await alice.page.getByLabel('Before').fill('2020-01-01');
+    await alice.page.getByLabel('Until').fill('2020-01-01');
     await looksFor(alice, 'green');
     await alice.page.getByText('0 messages found').waitFor();
-    await alice.page.getByLabel('Before').fill('');
+    await alice.page.getByLabel('Until').fill(new Date().toISOString().slice(0, 10));
+    await looksFor(alice, 'green');
+    await alice.page.getByText('1 message found').waitFor();
+    await alice.page.getByLabel('Until').fill('');
     await alice.page.getByLabel('Written by').fill('');
     await alice.createGroup('empty');
     await alice.page.getByLabel('In this room alone').check();
@@ -110,6 +113,16 @@ describe('being told', () => {
     await alice.reads('but @alice this is');
     await alice.page.waitForFunction(() => window.shown.length > 0);
     assert.deepEqual(await alice.page.evaluate(() => window.shown), [['bob, Public chat', 'New message']]);
+  });
+
+  inScene('where the browser refuses, the box says so', async (scene) => {
+    const alice = await scene.joins('alice');
+    await alice.page.evaluate(() => (Notification.requestPermission = async () => 'denied'));
+    await alice.page.locator('.own').click();
+    await alice.page.getByRole('menuitem', { name: 'Notifications' }).click();
+    await dialog(alice).getByLabel('Notifications in this browser').click();
+    await alice.page.locator('.toast').waitFor();
+    assert.equal(await dialog(alice).getByLabel('Notifications in this browser').isChecked(), false);
   });
 
   inScene('an account keeps its settings on the server: of rooms, and quiet hours', async (scene) => {

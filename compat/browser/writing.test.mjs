@@ -89,9 +89,9 @@ describe('the life of a message', () => {
 
   inScene('answered, with the words that are answered', async (scene) => {
     const [alice, bob] = [await scene.joins('alice'), await scene.joins('bob')];
-    await alice.say('tea or coffee?');
+    await alice.say('**tea** or `coffee`?');
     await bob.choose('tea or coffee?', 'Reply');
-    await bob.page.getByText('Answer to alice:').waitFor();
+    await bob.page.getByText('Answer to alice: tea or coffee?').waitFor();
     await bob.say('tea');
     await alice.messages('tea').locator('.quote-link').getByText('tea or coffee?').waitFor();
     assert.equal(await bob.page.getByText('Answer to alice:').count(), 0);

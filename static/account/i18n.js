@@ -1,6 +1,6 @@
 // The page's language: texts from one file a language, numbers and times as the reader is used to them. Whoever imports this
 // has the texts at once: the module is ready only when its language is loaded.
-import { SENTENCES } from './sentences.js';
+import { FIELDS, SENTENCES } from './sentences.js';
 
 const LANGUAGES = { en: 'English', de: 'Deutsch' };
 const CHOICE = 'language'; // in localStorage
@@ -84,9 +84,15 @@ export function translate(root = document) {
 /** An error of the server's in the reader's language. English is the server's own; `local` ones the page has made itself. */
 export function describeError(error) {
   const { code, field, message, local, retry_ms: wait, request_id: number } = error;
-  const text = (language === 'en' || local) && message ? message : (said(message) ?? meant(code, field));
+  const text = (language === 'en' || local) && message ? named(message, field) : (said(message) ?? meant(code, field));
   if (wait > 0) return `${text} ${t('common.try_again_in', { count: Math.ceil(wait / 1000) })}`;
   return number && text !== message ? `${text} ${t('common.error_number', { number })}` : text;
+}
+
+/** "username must not be empty", as people say it. */
+function named(message, field) {
+  const name = Object.hasOwn(FIELDS, field ?? '') && message.startsWith(`${field} `) ? FIELDS[field] : null;
+  return name ? name + message.slice(field.length) : message;
 }
 
 function said(message) {

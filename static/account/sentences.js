@@ -61,3 +61,9 @@ export const SENTENCES = {
   'This file was sent. It goes when its message is deleted.': 'file_sent',
   'Several connections of this browser were lost at once. Reload the page to go on.': 'lost_at_once',
 };
+
+// The server names a field as programs know it; people read this instead. English alone: other languages say it in words of their own.
+export const FIELDS = {
+  username: 'The name', group_name: 'The name', password: 'The password', new_password: 'The password', room: 'The name', message: 'The message',
+  reason: 'The reason', device: "The device's name", file_name: "The file's name",
+};
