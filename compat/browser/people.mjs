@@ -87,6 +87,7 @@ export class Person {
   }
 
   async say(text) {
+    await this.page.locator('dialog[open]').waitFor({ state: 'detached' }); // nobody can write behind one
     await this.composer.fill(text);
     await this.composer.press('Enter');
   }
