@@ -120,19 +120,20 @@ describe('where a room opens', () => {
   inScene('a room that is left at once is read all the same', async (scene) => {
     const seed = await scene.rawClient('seed');
     const ann = await signsUp(scene, 'ann');
-    for (const name of ['one', 'two']) {
+    for (const name of ['one', 'two', 'unread']) {
       await ann.createGroup(name);
       await seed.emitWithAck('join_group', { group_name: name });
     }
     await ann.openRoom('public');
-    for (const name of ['one', 'two']) await say(seed, ['hello'], { group_name: name });
-    for (const name of ['one', 'two']) await counts(ann, name, '1 unread');
+    for (const name of ['one', 'two', 'unread']) await say(seed, ['hello'], { group_name: name });
     for (const name of ['one', 'two']) {
+      await counts(ann, name, '1 unread');
       await ann.openRoom(name);
-      await ann.reads('hello');
+      await counts(ann, name, null);
     }
     await ann.openRoom('public');
     await ann.reload();
+    await counts(ann, 'unread', '1 unread');
     for (const name of ['one', 'two']) await counts(ann, name, null);
   });
 
