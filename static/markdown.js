@@ -21,12 +21,13 @@ const reader = new Marked({
     del: (text) => (text.startsWith('~~') ? false : undefined),
   },
 });
-const known = new WeakMap(); // message → its elements
+// message → what was read. Not its elements: each knows the one above it, and so all messages that were shown together.
+const known = new WeakMap();
 
 /** A message's text as elements; `mentions` are the names whose `@name` is marked. */
 export function markdown(message, mentions = []) {
-  if (!known.has(message)) known.set(message, blocks(read(message.message), mentions));
-  return known.get(message);
+  if (!known.has(message)) known.set(message, read(message.message));
+  return blocks(known.get(message), mentions);
 }
 
 /** What is nested so deeply that reading it fails is shown as it was typed. */
