@@ -526,6 +526,15 @@ describe('a long history', () => {
     window.stopWatching = () => log.removeEventListener('scroll', look);
   };
 
+  /** How many nodes the page holds in memory, and how many of them stand in it. */
+  async function nodes({ page }) {
+    const session = await page.context().newCDPSession(page);
+    for (let times = 0; times < 3; times += 1) await session.send('HeapProfiler.collectGarbage');
+    const { nodes: held } = await session.send('Memory.getDOMCounters');
+    const shown = await page.evaluate(() => document.evaluate('count(//node())', document, null, XPathResult.NUMBER_TYPE).numberValue);
+    return { held, shown };
+  }
+
   inScene('2,000 messages, to the beginning and back: each is seen, in order, and few are in the page', async (scene) => {
     const count = 2_000; // compat/bench/page.mjs goes through 10,000
     await say(await scene.rawClient('seed'), texts(count));
@@ -542,6 +551,8 @@ describe('a long history', () => {
       assert.ok(most <= 300, `${most} messages are in the page`);
       assert.deepEqual(gaps, []);
     }
+    const { held, shown } = await nodes(ann);
+    assert.ok(held < 2 * shown, `${held} nodes are held, and ${shown} of them are in the page`);
   });
 });
 
