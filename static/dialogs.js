@@ -9,7 +9,8 @@ import { html } from './html.js';
 import { NotificationSettings } from './notifications.js';
 import { goTo, goToPerson } from './route.js';
 import { groupPayload, unblock } from './session.js';
-import { blocked, isSelf, rooms, sameName } from './state.js';
+import { blocked, isSelf, rooms, sameName, titleOf } from './state.js';
+import { tell } from './toasts.js';
 import { copy } from './actions.js';
 
 const open = signal(null); // {kind, …}
@@ -17,7 +18,7 @@ const open = signal(null); // {kind, …}
 export const openDialog = (what) => (open.value = what);
 const close = () => (open.value = null);
 
-const KINDS = { room: NewRoom, direct: NewDirect, invite: Invite, blocked: Blocked, appearance: Appearance, keys: Keys, copy: CopyByHand, notifications: NotificationSettings };
+const KINDS = { room: NewRoom, password: RoomPassword, direct: NewDirect, invite: Invite, blocked: Blocked, appearance: Appearance, keys: Keys, copy: CopyByHand, notifications: NotificationSettings };
 
 export function Dialogs() {
   const { value: what } = open;
@@ -77,6 +78,23 @@ function NewRoom() {
     <${Field} id="group-password" field="password" type="password" autocomplete="new-password" label=${t('chat.groupPasswordOptional')} hint=${t('chat.newRoomHint')} error=${error} />
     <p class="field-error" role="alert">${general}</p>
     <button type="submit">${t('chat.createGroup')}</button>
+  </form>`;
+}
+
+function RoomPassword({ room }) {
+  const { error, submit, general } = useForm(async ({ password }) => {
+    const ack = await request('set_room_password', { room: room.name, ...(password.value ? { password: password.value } : {}) });
+    if (!ack.ok) return ack;
+    room.password = password.value;
+    room.info.value = { ...room.info.value, has_password: password.value !== '' };
+    done();
+    tell(t(password.value ? 'chat.passwordSet' : 'chat.passwordRemoved', { room: titleOf(room) }));
+  }, ['password']);
+  return html`<form class="stack" noValidate onSubmit=${submit}>
+    <p class="note">${t('chat.passwordAbout')}</p>
+    <${Field} id="room-password" field="password" type="password" autocomplete="new-password" label=${t('chat.groupPasswordOptional')} hint=${t('chat.newRoomHint')} error=${error} autofocus />
+    <p class="field-error" role="alert">${general}</p>
+    <button type="submit">${t('chat.setPassword')}</button>
   </form>`;
 }
 

@@ -3,6 +3,7 @@ import { ask } from './account/dialogs.js';
 import { formatDuration, t } from './account/i18n.js';
 import { copy, leave } from './actions.js';
 import { patiently, request } from './connection.js';
+import { openDialog } from './dialogs.js';
 import { html } from './html.js';
 import { NotifyRoom } from './notifications.js';
 import { fullLinkTo, isNotYet } from './route.js';
@@ -30,6 +31,8 @@ export function RoomSettings({ room }) {
     ${room.kind !== 'direct' && room.info.value && html`
       <${Choice} id="slow-mode" label=${t('chat.slowMode')} value=${slowMode} options=${SLOW_MODES} name=${nameOfPause} disabled=${!mayModerate(room)} onChoose=${(seconds) => setSlowMode(room, seconds)} />
       <${Choice} id="retention" label=${t('chat.retention')} value=${keptDays} options=${KEPT_DAYS} name=${nameOfTime} disabled=${!mayRun(room)} onChoose=${(days) => setRetention(room, days, keptDays)} />`}
+    ${room.kind === 'group' && room.info.value && html`<div class="field"><p class="note">${t(room.info.value.has_password ? 'chat.hasPassword' : 'chat.hasNoPassword')}</p>
+      ${mayRun(room) && html`<button type="button" class="quiet" onClick=${() => openDialog({ kind: 'password', room })}>${t('chat.changePassword')}</button>`}</div>`}
     ${room.kind !== 'direct' && mayModerate(room) && html`<${Sanctions} room=${room} />`}
     ${room.kind !== 'direct' && html`<button type="button" class="quiet" onClick=${() => copy(fullLinkTo(room))}>${t('chat.copyRoomLink')}</button>`}
     ${room.kind === 'group' && html`<button type="button" class="danger" onClick=${() => leave(room)}>${t('chat.leave')}</button>`}

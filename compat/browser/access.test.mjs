@@ -9,7 +9,7 @@ import { Person, openBrowser } from './people.mjs';
 import { stage } from './scene.mjs';
 import { TOUR_SETTINGS, tour } from './tour.mjs';
 
-const SCREENS = 39;
+const SCREENS = 40;
 const SMALLEST = { viewport: { width: 320, height: 640 }, hasTouch: true, isMobile: true };
 const ZOOMED = { viewport: { width: 550, height: 370 } }; // what 200 % leaves of 1100×740
 

@@ -186,6 +186,21 @@ describe('moderating', () => {
     assert.equal(await alice.page.getByLabel(KEPT).inputValue(), '30');
   });
 
+  inScene('the owner of a group gives it another password', async (scene) => {
+    const [alice, bob] = [await scene.joins('alice'), await scene.joins('bob')];
+    await alice.createGroup('team');
+    await openSettings(alice);
+    await alice.page.getByText('Everybody on this server can join.').waitFor();
+    await alice.page.getByRole('button', { name: 'Change the password…' }).click();
+    await dialog(alice).getByLabel('Password (optional)').fill('open sesame');
+    await dialog(alice).getByRole('button', { name: 'Set password' }).click();
+    await alice.notices('team has a new password.');
+    await alice.page.getByText('Whoever joins needs the password.').waitFor();
+    await bob.joinGroup('team', 'open sesame');
+    await bob.say('in');
+    await alice.reads('in');
+  });
+
   inScene('the owner of a group bans somebody, finds them in the settings, and lifts it', async (scene) => {
     const [alice, bob] = [await scene.signedIn('alice'), await scene.signedIn('bob')];
     await alice.createGroup('team');

@@ -299,6 +299,8 @@ class Guide {
     await this.roomMenu('roomSettings');
     await this.button('unmute', { name: 'Jonas' }).waitFor();
     await this.show('settings of a room that one runs');
+    await this.button('changePassword').click();
+    await this.dialog('password of a room that one runs');
     await this.page.keyboard.press('Escape');
   }
 

@@ -60,6 +60,7 @@ pub enum Action {
     SetSlowMode,
     SetRoomRole,
     SetRetention,
+    SetRoomPassword,
     KickFromServer,
     MuteOnServer,
     BanFromServer,
@@ -131,9 +132,8 @@ pub fn on_server(action: Action, who: Standing) -> Result<()> {
             at_least(Role::Admin, who, "This is for administrators.")
         }
         JoinRoom | ReadRoom | Post | EditOwnMessage | React | Report | DeleteOwnMessage | DeleteAnyMessage
-        | ReadEdits | Pin | KickFromRoom | MuteInRoom | BanFromRoom | SetSlowMode | SetRoomRole | SetRetention => {
-            forbidden("This is done in a room.")
-        }
+        | ReadEdits | Pin | KickFromRoom | MuteInRoom | BanFromRoom | SetSlowMode | SetRoomRole | SetRetention
+        | SetRoomPassword => forbidden("This is done in a room."),
     }
 }
 
@@ -151,6 +151,7 @@ pub fn in_room(action: Action, who: Standing, there: InRoom) -> Result<()> {
     match action {
         JoinRoom if there.direct && !is_in => forbidden("This is a room of two people."),
         ReadEdits | Pin | KickFromRoom | MuteInRoom | BanFromRoom | SetSlowMode | SetRoomRole | SetRetention
+        | SetRoomPassword
             if there.direct =>
         {
             forbidden("Nobody runs a room of two people.")
@@ -168,10 +169,12 @@ pub fn in_room(action: Action, who: Standing, there: InRoom) -> Result<()> {
                 false => needs("This is for moderators of the room.", who),
             }
         }
-        SetRoomRole | SetRetention => match there.role == Some(RoomRole::Owner) || who.role() >= Role::Admin {
-            true => Ok(()),
-            false => needs("This is for the room's owner.", who),
-        },
+        SetRoomRole | SetRetention | SetRoomPassword => {
+            match there.role == Some(RoomRole::Owner) || who.role() >= Role::Admin {
+                true => Ok(()),
+                false => needs("This is for the room's owner.", who),
+            }
+        }
         _ => on_server(action, who),
     }
 }
@@ -271,7 +274,7 @@ mod tests {
             BackUp,
         ]
     };
-    const IN_ROOM: [Action; 16] = {
+    const IN_ROOM: [Action; 17] = {
         use Action::*;
         [
             JoinRoom,
@@ -290,6 +293,7 @@ mod tests {
             SetSlowMode,
             SetRoomRole,
             SetRetention,
+            SetRoomPassword,
         ]
     };
 

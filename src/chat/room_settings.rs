@@ -9,8 +9,8 @@ use super::{audit, retention};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::hub::{Audience, Outbound, Publication};
-use crate::store::{Tx, rooms};
-use crate::types::{Actor, Network, Reason, Room, RoomId, RoomName, RoomRole, UserId, Username};
+use crate::store::{Reader, Tx, rooms};
+use crate::types::{Actor, Network, Password, Reason, Room, RoomId, RoomName, RoomRole, UserId, Username};
 
 /// Longest pause of the slow mode, in seconds.
 const SLOWEST: u32 = 3_600;
@@ -47,6 +47,8 @@ pub struct RoomInfo {
     slow_mode: u32,
     /// How many days messages stay; 0: for ever.
     retention_days: f64,
+    /// Whether newcomers need one.
+    has_password: bool,
 }
 
 /// What one is in a room, and what is set there.
@@ -58,7 +60,12 @@ pub async fn show(app: &App, actor: &Actor, name: RoomName) -> Result<RoomInfo> 
             let room = any_room(reader, &name)?;
             let (standing, there) = facts.in_room(reader, &actor, &room)?;
             policy::in_room(Action::ReadRoom, standing, there)?;
-            Ok(RoomInfo { role: there.role, slow_mode: room.slow_mode, retention_days: retention::days(&room) })
+            Ok(RoomInfo {
+                role: there.role,
+                slow_mode: room.slow_mode,
+                retention_days: retention::days(&room),
+                has_password: room.password_hash.is_some(),
+            })
         })
         .await
 }
@@ -81,6 +88,37 @@ pub async fn set_slow_mode(app: &App, actor: &Actor, name: RoomName, seconds: u3
             tx.publish(Publication::emit(Audience::Room(room.id), &set));
             let action = format!("set_slow_mode {seconds}");
             audit::note(tx, facts.at, Some(&actor), &action, None, Some(&room.name), Reason::default());
+            Ok(())
+        })
+        .await
+}
+
+/// Sets what newcomers to a group must know; `None` lets everybody in. Who is in it stays.
+pub async fn set_password(app: &App, actor: &Actor, name: RoomName, password: Option<Password>) -> Result<()> {
+    let (facts, actor) = (Facts::of(app), actor.clone());
+    let may = move |reader: &mut Reader, actor: &Actor, name: &RoomName| {
+        let room = any_room(reader, name)?;
+        let (standing, there) = facts.in_room(reader, actor, &room)?;
+        policy::in_room(Action::SetRoomPassword, standing, there)?;
+        match room.id {
+            RoomId::PUBLIC => Err(Error::invalid("room", "must be a group: the public room has no password")),
+            _ => Ok((room, standing)),
+        }
+    };
+    // Before the password is hashed, which costs much.
+    let (who, wanted) = (actor.clone(), name.clone());
+    let (_, standing) = app.db.read(move |reader| may(reader, &who, &wanted)).await?;
+    app.limits.moderation(standing.role, actor.user)?;
+    let password_hash = match password {
+        Some(password) => Some(app.passwords.hash(password).await?),
+        None => None,
+    };
+    app.db
+        .write(rooms::lane(&name), move |tx| {
+            let (room, _) = may(tx, &actor, &name)?;
+            let action = if password_hash.is_some() { "set_room_password" } else { "remove_room_password" };
+            rooms::update(tx, &Room { password_hash, ..room.clone() })?;
+            audit::note(tx, facts.at, Some(&actor), action, None, Some(&room.name), Reason::default());
             Ok(())
         })
         .await

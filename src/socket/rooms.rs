@@ -10,8 +10,13 @@ use crate::chat::room_settings::{self, RoomInfo};
 use crate::error::Result;
 use crate::types::{Password, RoomName, falsy_as_none};
 
-pub const EVENTS: &[Entry] =
-    &[Entry::of::<CreateGroup>(), Entry::of::<JoinGroup>(), Entry::of::<LeaveGroup>(), Entry::of::<GetRoom>()];
+pub const EVENTS: &[Entry] = &[
+    Entry::of::<CreateGroup>(),
+    Entry::of::<JoinGroup>(),
+    Entry::of::<LeaveGroup>(),
+    Entry::of::<GetRoom>(),
+    Entry::of::<SetRoomPassword>(),
+];
 
 #[derive(Deserialize, JsonSchema)]
 struct CreateGroup {
@@ -87,5 +92,23 @@ impl Event for GetRoom {
 
     async fn handle(self, context: &mut Context<'_>) -> Result<RoomInfo> {
         room_settings::show(context.app, context.actor()?, self.room).await
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct SetRoomPassword {
+    room: RoomName,
+    #[serde(default, deserialize_with = "falsy_as_none")]
+    password: Option<Password>,
+}
+
+impl Event for SetRoomPassword {
+    const NAME: &'static str = "set_room_password";
+    const ABOUT: &'static str = "What newcomers to a group must know; without a password everybody may join.";
+    type Ack = Done;
+
+    async fn handle(self, context: &mut Context<'_>) -> Result<Done> {
+        room_settings::set_password(context.app, context.actor()?, self.room, self.password).await?;
+        Ok(Done {})
     }
 }

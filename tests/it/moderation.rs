@@ -237,8 +237,7 @@ async fn one_learns_what_one_is_in_a_room_and_what_is_set_there() {
     ok(&mut ann, "create_group", json!({ "group_name": "g" })).await;
     refused(&mut bob, "get_room", json!({ "room": "g" }), "forbidden").await;
     ok(&mut bob, "join_group", json!({ "group_name": "g" })).await;
-    let of =
-        |role, slow_mode, days| json!({ "ok": true, "role": role, "slow_mode": slow_mode, "retention_days": days });
+    let of = |role, slow_mode, days| json!({ "ok": true, "role": role, "slow_mode": slow_mode, "retention_days": days, "has_password": false });
     assert_eq!(ok(&mut ann, "get_room", json!({ "room": "g" })).await, of(json!("owner"), 0, 0.0));
     ok(&mut ann, "set_slow_mode", json!({ "room": "g", "seconds": 60 })).await;
     ok(&mut ann, "set_retention", json!({ "room": "g", "days": 30 })).await;
@@ -246,6 +245,29 @@ async fn one_learns_what_one_is_in_a_room_and_what_is_set_there() {
     ok(&mut ann, "set_role", json!({ "username": "bob", "room": "g", "role": "owner" })).await;
     assert_eq!(ok(&mut ann, "get_room", json!({ "room": "g" })).await["role"], "moderator", "she handed it over");
     assert_eq!(ok(&mut bob, "get_room", json!({ "room": "public" })).await, of(json!(null), 0, 0.0));
+}
+
+#[tokio::test]
+async fn the_owner_of_a_group_changes_its_password_and_takes_it_away() {
+    let server = Server::start();
+    let mut ann = Client::join(&server, "ann").await;
+    ok(&mut ann, "create_group", json!({ "group_name": "g", "password": "old" })).await;
+    let join = |password: &str| json!({ "group_name": "g", "password": password });
+    let mut bob = Client::join(&server, "bob").await;
+    ok(&mut bob, "join_group", join("old")).await;
+    refused(&mut bob, "set_room_password", json!({ "room": "g", "password": "mine" }), "forbidden").await;
+
+    ok(&mut ann, "set_room_password", json!({ "room": "g", "password": "new" })).await;
+    assert_eq!(ok(&mut ann, "get_room", json!({ "room": "g" })).await["has_password"], true);
+    ok(&mut bob, "send_group_message", json!({ "group_name": "g", "message": "who is in it stays" })).await;
+    let mut cat = Client::join(&server, "cat").await;
+    refused(&mut cat, "join_group", join("old"), "forbidden").await;
+    ok(&mut cat, "join_group", join("new")).await;
+
+    ok(&mut ann, "set_room_password", json!({ "room": "g" })).await;
+    assert_eq!(ok(&mut cat, "get_room", json!({ "room": "g" })).await["has_password"], false);
+    ok(&mut Client::join(&server, "dan").await, "join_group", json!({ "group_name": "g" })).await;
+    refused(&mut ann, "set_room_password", json!({ "room": "nowhere" }), "not_found").await;
 }
 
 #[tokio::test]

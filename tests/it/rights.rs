@@ -60,6 +60,9 @@ const EVENTS: &[(&str, &str, &str)] = &[
     ("backup_database", "", "BackUp"),
 ];
 
+/// Each waits for the others meanwhile, and answers no pings.
+const PATIENT: &[(&str, &str)] = &[("PING_TIMEOUT", "3600")];
+
 const IN_GROUP: &[(&str, &str, &str)] = &[
     ("mute_room", r#"{"room":"g"}"#, "ReadRoom"),
     ("get_history", r#"{"room":"g"}"#, "ReadRoom"),
@@ -84,6 +87,7 @@ const IN_GROUP: &[(&str, &str, &str)] = &[
     ("list_sanctions", r#"{"room":"g"}"#, "BanFromRoom"),
     ("set_role", r#"{"username":"nobody-{n}","room":"g","role":"member"}"#, "SetRoomRole"),
     ("set_retention", r#"{"room":"g","days":0}"#, "SetRetention"),
+    ("set_room_password", r#"{"room":"g"}"#, "SetRoomPassword"),
     ("join_group", r#"{"group_name":"g","password":"pw"}"#, "JoinRoom"),
 ];
 
@@ -116,7 +120,7 @@ const ROUTES: &[(&str, &str, &str, &str)] = &[
 
 #[tokio::test]
 async fn every_event_and_route_does_what_the_table_says() {
-    let server = Server::start();
+    let server = Server::start_with(PATIENT);
     let owner_token = own(&server).await;
     let mut owner = enter(&server, &owner_token, "owner").await;
     ok(&mut owner, "create_group", json!({ "group_name": "g", "password": "pw" })).await;
@@ -212,7 +216,7 @@ async fn personas(server: &Server, owner: &mut Client) -> Vec<Persona> {
 
 #[tokio::test]
 async fn a_stranger_and_who_is_banned_can_do_nothing() {
-    let server = Server::start();
+    let server = Server::start_with(PATIENT);
     let mut owner = enter(&server, &own(&server).await, "owner").await;
     let token = register(&server, "eve").await;
     let mut eve = enter(&server, &token, "eve").await;
@@ -242,7 +246,7 @@ async fn a_stranger_and_who_is_banned_can_do_nothing() {
 
 #[tokio::test]
 async fn no_id_opens_what_is_somebody_elses() {
-    let server = Server::start();
+    let server = Server::start_with(PATIENT);
     let token = register(&server, "ann").await;
     let mut ann = enter(&server, &token, "ann").await;
     ok(&mut ann, "create_group", json!({ "group_name": "g", "password": "pw" })).await;

@@ -538,6 +538,13 @@ export default {
     retentionTitle: 'Nachrichten von {room} kürzer behalten?',
     retentionText: { one: 'Was älter ist als {count} Tag, geht sofort, für alle, und kommt nicht wieder.', other: 'Was älter ist als {count} Tage, geht sofort, für alle, und kommt nicht wieder.' },
     retentionButton: 'Ältere Nachrichten löschen',
+    hasPassword: 'Wer beitritt, braucht das Passwort.',
+    hasNoPassword: 'Alle auf diesem Server können beitreten.',
+    changePassword: 'Passwort ändern …',
+    passwordAbout: 'Für alle, die ab jetzt beitreten. Wer in der Gruppe ist, bleibt.',
+    setPassword: 'Passwort setzen',
+    passwordSet: '{room} hat ein neues Passwort.',
+    passwordRemoved: '{room} hat kein Passwort mehr.',
     sanctions: 'Hier gesperrt und stummgeschaltet',
     noSanctions: 'Niemand.',
     bannedForEver: 'für immer gesperrt',
@@ -566,7 +573,7 @@ export default {
     moreHits: 'Mehr',
 
     // Fenster
-    dialog: { room: 'Neuer Raum', direct: 'Jemandem schreiben', invite: 'Leute einladen', blocked: 'Blockierte Leute', appearance: 'Sprache und Aussehen', keys: 'Tastatur', copy: 'Kopieren', notifications: 'Mitteilungen' },
+    dialog: { room: 'Neuer Raum', password: 'Passwort der Gruppe', direct: 'Jemandem schreiben', invite: 'Leute einladen', blocked: 'Blockierte Leute', appearance: 'Sprache und Aussehen', keys: 'Tastatur', copy: 'Kopieren', notifications: 'Mitteilungen' },
     close: 'Schließen',
     groupName: 'Name',
     groupPasswordOptional: 'Passwort (freiwillig)',

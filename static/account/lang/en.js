@@ -538,6 +538,13 @@ export default {
     retentionTitle: 'Keep messages of {room} for a shorter time?',
     retentionText: { one: 'What is older than {count} day goes at once, for everybody, and does not come back.', other: 'What is older than {count} days goes at once, for everybody, and does not come back.' },
     retentionButton: 'Delete older messages',
+    hasPassword: 'Whoever joins needs the password.',
+    hasNoPassword: 'Everybody on this server can join.',
+    changePassword: 'Change the password…',
+    passwordAbout: 'For those who join from now on. Who is in the group stays.',
+    setPassword: 'Set password',
+    passwordSet: '{room} has a new password.',
+    passwordRemoved: '{room} has no password any more.',
     sanctions: 'Banned and muted here',
     noSanctions: 'Nobody.',
     bannedForEver: 'banned for ever',
@@ -566,7 +573,7 @@ export default {
     moreHits: 'More',
 
     // Dialogs
-    dialog: { room: 'New room', direct: 'Write to somebody', invite: 'Invite people', blocked: 'Blocked people', appearance: 'Language and look', keys: 'Keyboard', copy: 'Copy', notifications: 'Notifications' },
+    dialog: { room: 'New room', password: 'Password of the group', direct: 'Write to somebody', invite: 'Invite people', blocked: 'Blocked people', appearance: 'Language and look', keys: 'Keyboard', copy: 'Copy', notifications: 'Notifications' },
     close: 'Close',
     groupName: 'Name',
     groupPasswordOptional: 'Password (optional)',
