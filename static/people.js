@@ -64,7 +64,7 @@ export function People({ room }) {
 function Person({ room, person: { username, presence, last_seen: seen, role } }) {
   return html`<li class="person">
     <${Avatar} name=${username} />
-    <div><bdi data-member=${username}>${username}</bdi>${isSelf(username) && html` <span class="note">${t('chat.you')}</span>`}${role && html` <span class="tag">${t(`common.role_${role}`)}</span>`}
+    <div><bdi data-member=${username}>${username}</bdi>${isSelf(username) && html` <span class="note">${t('chat.you')}</span>`}${role && html` <span class="mark">${t(`common.role_${role}`)}</span>`}
       <p class="note presence" data-presence=${presence}>${t(`chat.presence.${presence}`)}${presence === 'offline' && seen ? `, ${t('chat.lastSeen', { time: formatTime(seen) })}` : ''}</p></div>
     ${!isSelf(username) && html`<${IconButton} name="more" label=${t('chat.actionsForPerson', { name: username })} aria-haspopup="menu" onClick=${({ currentTarget }) => openMenu(currentTarget, username, personItems(room, username))} />`}
   </li>`;

@@ -31,8 +31,8 @@ export function RoomSettings({ room }) {
     ${room.kind !== 'direct' && room.info.value && html`
       <${Choice} id="slow-mode" label=${t('chat.slowMode')} value=${slowMode} options=${SLOW_MODES} name=${nameOfPause} disabled=${!mayModerate(room)} onChoose=${(seconds) => setSlowMode(room, seconds)} />
       <${Choice} id="retention" label=${t('chat.retention')} value=${keptDays} options=${KEPT_DAYS} name=${nameOfTime} disabled=${!mayRun(room)} onChoose=${(days) => setRetention(room, days, keptDays)} />`}
-    ${room.kind === 'group' && room.info.value && html`<div class="field"><p class="note">${t(room.info.value.has_password ? 'chat.hasPassword' : 'chat.hasNoPassword')}</p>
-      ${mayRun(room) && html`<button type="button" class="quiet" onClick=${() => openDialog({ kind: 'password', room })}>${t('chat.changePassword')}</button>`}</div>`}
+    ${room.kind === 'group' && room.info.value && html`<p class="note">${t(room.info.value.has_password ? 'chat.hasPassword' : 'chat.hasNoPassword')}</p>`}
+    ${room.kind === 'group' && mayRun(room) && html`<button type="button" class="quiet" onClick=${() => openDialog({ kind: 'password', room })}>${t('chat.changePassword')}</button>`}
     ${room.kind !== 'direct' && mayModerate(room) && html`<${Sanctions} room=${room} />`}
     ${room.kind !== 'direct' && html`<button type="button" class="quiet" onClick=${() => copy(fullLinkTo(room))}>${t('chat.copyRoomLink')}</button>`}
     ${room.kind === 'group' && html`<button type="button" class="danger" onClick=${() => leave(room)}>${t('chat.leave')}</button>`}
