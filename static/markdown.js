@@ -65,25 +65,26 @@ function inline(tokens, mentions, depth = 0) {
     if (depth > DEEPEST) return token.raw;
     if (INLINE[token.type]) return html`<${INLINE[token.type]}>${inline(token.tokens, mentions, depth + 1)}<//>`;
     if (token.type === 'codespan') return html`<code>${codeText(token.raw)}</code>`;
-    if (token.type === 'link' && SAFE_LINK.test(token.href)) return link(token, mentions);
+    if (isLink(token)) return html`<a href=${token.href} target="_blank" rel="noopener noreferrer nofollow" title=${token.href}>${token.text}</a>`;
     return withMentions(token.raw, mentions);
   });
 }
 
 /** A link whose text says another address than where it leads would lie: it is shown as it was typed. */
-function link({ href, text, raw }, mentions) {
+function isLink({ type, href, text, raw }) {
+  if (type !== 'link' || !SAFE_LINK.test(href)) return false;
   const namesAnother = /^(https?:\/\/|www\.)/i.test(text) && raw !== text && href !== text;
-  if (namesAnother) return withMentions(raw, mentions);
-  return html`<a href=${href} target="_blank" rel="noopener noreferrer nofollow" title=${href}>${text}</a>`;
+  return !namesAnother;
 }
 
 /** What a message says, in one line and without its markup: for where it is only hinted at. */
-export const plainText = (text) => plain(read(text)).replace(/\s+/g, ' ').trim();
+export const plainText = (text) => plain(read(text)).replace(/\s+/g, ' ').trim() || text;
 
-const plain = (tokens) => tokens.map(({ type, tokens: inner, raw, text }) => {
+const plain = (tokens) => tokens.map((token) => {
+  const { type, tokens: inner, raw, text } = token;
   if (type === 'codespan') return codeText(raw);
-  if (type === 'code' || type === 'link') return text;
-  return inner ? plain(inner) : raw;
+  if (type === 'code' || isLink(token)) return text;
+  return inner && type !== 'link' ? plain(inner) : raw;
 }).join('');
 
 const codeText = (raw) => raw.replace(/^(`+)([\s\S]*)\1$/, '$2');
