@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::accounts::{PASSWORD, enter, own, register};
 use crate::client::Client;
 use crate::http::call;
-use crate::server::Server;
+use crate::server::{PATIENT, Server};
 
 async fn create_group(client: &mut Client, name: &str) {
     let ack = client.call("create_group", json!({ "group_name": name, "password": "pw" })).await;
@@ -41,7 +41,7 @@ async fn a_ban_and_a_join_at_the_same_moment_end_in_a_ban() {
 
 #[tokio::test]
 async fn people_who_write_in_several_groups_at_once_never_wait_for_each_other_in_a_circle() {
-    let server = Server::start();
+    let server = Server::start_with(PATIENT);
     let mut ann = Client::join(&server, "ann").await;
     for group in 0..8 {
         create_group(&mut ann, &format!("g{group}")).await;

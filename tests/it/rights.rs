@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::accounts::{PASSWORD, enter, own, register};
 use crate::client::{Client, ok};
 use crate::http::call;
-use crate::server::Server;
+use crate::server::{PATIENT, Server};
 
 const TABLE: &str = include_str!("../rights.txt");
 const STATES: [&str; 6] = ["fine", "muted", "banned", "muted in the room", "banned from it", "lacks 2nd factor"];
@@ -59,9 +59,6 @@ const EVENTS: &[(&str, &str, &str)] = &[
     ("audit_log", "{}", "ReadAuditLog"),
     ("backup_database", "", "BackUp"),
 ];
-
-/// Each waits for the others meanwhile, and answers no pings.
-const PATIENT: &[(&str, &str)] = &[("PING_TIMEOUT", "3600")];
 
 const IN_GROUP: &[(&str, &str, &str)] = &[
     ("mute_room", r#"{"room":"g"}"#, "ReadRoom"),

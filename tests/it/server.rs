@@ -18,6 +18,9 @@ pub struct Server {
     log: BufReader<ChildStderr>,
 }
 
+/// For those who wait for each other: none of them answers pings meanwhile.
+pub const PATIENT: &[(&str, &str)] = &[("PING_TIMEOUT", "3600")];
+
 impl Server {
     pub fn start() -> Self {
         Self::start_with(&[])
