@@ -16,6 +16,7 @@ export class Timeline {
   #loads = 0; // under way
   #isPaused = false;
   #meanwhile = []; // what was told since they began: a page may have been read before it
+  #heard = new Set(); // ids of messages that came by themselves meanwhile
 
   constructor(room) {
     this.#room = room;
@@ -100,6 +101,7 @@ export class Timeline {
   /** A message that just came. False where it is here already. */
   receive(message) {
     if (this.#isHere(message)) return false;
+    if (this.isSeeking || this.#isPaused) this.#heard.add(message.id);
     this.#tell(() => this.#add(message));
     if (!this.following) this.sinceLeftEnd.value += 1;
     return true;
@@ -143,9 +145,10 @@ export class Timeline {
         found = found.concat(page.messages);
         after = page.next;
       } while (after !== null && found.length <= most);
-      missed = found.filter(({ seq, username }) => seq > last && !isSelf(username));
+      missed = found.filter(({ id, seq, username }) => seq > last && !isSelf(username) && !this.#heard.has(id));
       isFollowing = this.following;
-      const from = isFollowing ? Math.max(0, Math.min(found.length - MOST, found.indexOf(missed[0]) - MOST / 2)) : 0;
+      const first = missed.length > 0 ? found.indexOf(missed[0]) : found.length;
+      const from = isFollowing ? Math.max(0, Math.min(found.length - MOST, first - MOST / 2)) : 0;
       return cut(found, from, before, after);
     });
     if (isDone && missed.length > 0) this.#showMissed(last, missed.length, isFollowing);
@@ -213,6 +216,7 @@ export class Timeline {
   #replace({ messages, prev, next, show = null }) {
     this.isSeeking = false;
     this.#isPaused = false;
+    this.#heard.clear();
     this.#set(messages, prev, next, next === null);
     if (show) this.target.value = show;
     this.loaded.value = true;
