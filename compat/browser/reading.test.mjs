@@ -17,6 +17,12 @@ async function signsUp(scene, name, options) {
 }
 
 /** What the list on the left says about a room. */
+/** A promise that is kept by `now()`. */
+function moment() {
+  let now;
+  return Object.assign(new Promise((resolve) => (now = resolve)), { now: () => now() });
+}
+
 async function counts(person, room, words) {
   const badge = person.roomLink(room).locator('.badge');
   if (words) await badge.getByText(words).waitFor();
@@ -338,6 +344,36 @@ describe('the view stays where the reader is', () => {
     await say(seed, texts(400, 62));
     await ann.message(461).waitFor();
     await ann.isAtEnd();
+  });
+
+  inScene('what comes while the page still asks for what it has missed, was not missed', async (scene) => {
+    const seed = await scene.rawClient('seed');
+    await say(seed, texts(60));
+    const ann = await signsUp(scene, 'ann');
+    const [asks, mayAsk, came] = [moment(), moment(), moment()];
+    await ann.page.routeWebSocket(/\/socket\.io\//, (socket) => {
+      const server = socket.connectToServer();
+      socket.onMessage(async (packet) => {
+        if (packet.includes('"get_history"')) {
+          asks.now();
+          await mayAsk;
+        }
+        server.send(packet);
+      });
+      server.onMessage((packet) => {
+        socket.send(packet);
+        if (packet.includes('"new_message"')) came.now();
+      });
+    });
+    await ann.reload();
+    await asks;
+    await ann.isAtEnd();
+    await say(seed, ['long\n'.repeat(40)]);
+    await came;
+    mayAsk.now();
+    await ann.message(61).waitFor();
+    await ann.isAtEnd();
+    assert.equal(await ann.log.locator('.new-line').count(), 0);
   });
 
   inScene('a large screen with short messages does not load without end', async (scene) => {
