@@ -24,6 +24,13 @@ impl Owed {
         }
     }
 
+    /// It was not taken in by the library: it will never go out.
+    pub fn take_back(&self, size: usize) {
+        if size >= LARGE {
+            self.taken(size);
+        }
+    }
+
     /// So many bytes went out to the client.
     pub fn taken(&self, size: usize) {
         if self.bytes.load(Ordering::SeqCst) == 0 {

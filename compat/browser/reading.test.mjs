@@ -16,13 +16,13 @@ async function signsUp(scene, name, options) {
   return person;
 }
 
-/** What the list on the left says about a room. */
 /** A promise that is kept by `now()`. */
 function moment() {
   let now;
   return Object.assign(new Promise((resolve) => (now = resolve)), { now: () => now() });
 }
 
+/** What the list on the left says about a room. */
 async function counts(person, room, words) {
   const badge = person.roomLink(room).locator('.badge');
   if (words) await badge.getByText(words).waitFor();

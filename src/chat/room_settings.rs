@@ -109,10 +109,7 @@ pub async fn set_password(app: &App, actor: &Actor, name: RoomName, password: Op
     let (who, wanted) = (actor.clone(), name.clone());
     let (_, standing) = app.db.read(move |reader| may(reader, &who, &wanted)).await?;
     app.limits.moderation(standing.role, actor.user)?;
-    let password_hash = match password {
-        Some(password) => Some(app.passwords.hash(password).await?),
-        None => None,
-    };
+    let password_hash = super::rooms::hash(app, password).await?;
     app.db
         .write(rooms::lane(&name), move |tx| {
             let (room, _) = may(tx, &actor, &name)?;

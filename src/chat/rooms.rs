@@ -100,10 +100,7 @@ pub async fn create(app: &App, actor: &Actor, name: RoomName, password: Option<P
         })
         .await?;
     app.limits.new_room(actor.user, Network::of(actor.address))?;
-    let password_hash = match password {
-        Some(password) => Some(app.passwords.hash(password).await?),
-        None => None,
-    };
+    let password_hash = hash(app, password).await?;
     let actor = actor.clone();
     // As the original, which tells those too who have not come in yet; where guests may not, strangers learn nothing.
     let audience = if app.config.guests { Audience::Everyone } else { Audience::Introduced };
@@ -129,6 +126,14 @@ pub async fn create(app: &App, actor: &Actor, name: RoomName, password: Option<P
             Ok(room)
         })
         .await
+}
+
+/// What is stored of the password of a group that has one.
+pub(super) async fn hash(app: &App, password: Option<Password>) -> Result<Option<String>> {
+    match password {
+        Some(password) => Ok(Some(app.passwords.hash(password).await?)),
+        None => Ok(None),
+    }
 }
 
 /// Whether somebody may come into a room. A guest who is a member gives the password as well as a stranger does, since

@@ -406,6 +406,7 @@ impl Connection {
                 Ok(accepted) => {
                     self.owed.add(accepted.get().len());
                     if let Err(error) = ack.send(&accepted) {
+                        self.owed.take_back(accepted.get().len());
                         self.pipeline.hub.not_delivered(self.id, &socket, error);
                     }
                     "ok"

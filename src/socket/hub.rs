@@ -229,6 +229,7 @@ impl SocketHub {
             }
             listener.owed.add(payload.get().len());
             if let Err(error) = listener.socket.emit(event, payload) {
+                listener.owed.take_back(payload.get().len());
                 self.not_delivered(listener.conn, &listener.socket, error);
             }
             1
